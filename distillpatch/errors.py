@@ -1,0 +1,5 @@
+"""The errors that a user can cause; each is one message that says what was expected, where, and what to do next."""
+
+
+class DistillpatchError(Exception):
+    """Base of every error that the command line prints as one message, with exit code 1 and nothing written."""
