@@ -1,0 +1,261 @@
+"""The patch set: what to change, read from the files in ``patches/``.
+
+The notation is explained in ``patches/README.md``. In short: a modification is a file; it has hunks, all of which must
+land; a hunk has alternatives, tried in order, of which one must; an alternative is a path, a scope, and a diff whose
+context and ``-`` lines are a pattern. This module only reads; what the lines mean is the engine's business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+
+from distillpatch.errors import DistillpatchError
+from distillpatch.source import MODULE
+
+_TITLE = re.compile(r"# (?P<section>\S.*?)  (?P<title>\S.*)")
+_HEADER = re.compile(r"(?P<kind>---|\+\+\+|!!!) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
+_FILE_NAME = re.compile(r"(?P<number>\d\d)-[a-z0-9-]+\.patch")
+_BODY = re.compile(r"[-+]( |$)|  ")
+_OR = "or"
+
+HOLE = re.compile(r"\$([A-Z_]+)")
+"""A ``$NAME`` in the text of a line."""
+
+
+class PatchSetError(DistillpatchError):
+    """A file of the patch set is not written in its notation."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a hunk: ``" "`` (context), ``"-"`` or ``"+"``, and its text."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One way for a hunk to fit.
+
+    Attributes:
+        path: The file, relative to the folder that holds the package.
+        scope: Dotted name of the class or function in it, or ``<module>``.
+        lines: The diff.
+        origin: The patch file and line that it was read from.
+    """
+
+    path: str
+    scope: str
+    lines: tuple[Line, ...]
+    origin: str
+
+    @cached_property
+    def pattern(self) -> str:
+        """The text that has to match: context and ``-`` lines."""
+        return "\n".join(line.text for line in self.lines if line.kind != "+")
+
+    @cached_property
+    def adds_statements(self) -> bool:
+        """Whether it only adds statements beside those of the pattern, which are then statements too."""
+        return all(line.kind != "-" for line in self.lines) and any(
+            line.kind == "+" and line.text[:1] not in ("", " ") for line in self.lines
+        )
+
+    @cached_property
+    def added(self) -> str:
+        """The text of the ``+`` lines."""
+        return "\n".join(line.text for line in self.lines if line.kind == "+")
+
+
+@dataclass(frozen=True)
+class Hunk:
+    """One place to edit."""
+
+    alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file to add."""
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Modification:
+    """One modification of the tutorial.
+
+    Attributes:
+        number: Its place in the order, from 1.
+        section: The tutorial's section.
+        title: What it does, in one sentence.
+        hunks: The places that it edits; each must land.
+        new_files: The files that it adds.
+        signs: Code that shows that somebody has made this modification by hand.
+    """
+
+    number: int
+    section: str
+    title: str
+    hunks: tuple[Hunk, ...]
+    new_files: tuple[NewFile, ...]
+    signs: tuple[Alternative, ...]
+
+    def __str__(self) -> str:
+        return f"modification {self.number} (section {self.section}: {self.title})"
+
+
+@dataclass(frozen=True)
+class PatchSet:
+    """All modifications, in order, and a digest that changes when any of them does."""
+
+    modifications: tuple[Modification, ...]
+    digest: str
+
+    @cached_property
+    def edited_files(self) -> tuple[str, ...]:
+        """The files that hunks edit, in the order of their first mention."""
+        paths = [
+            alternative.path
+            for modification in self.modifications
+            for hunk in modification.hunks
+            for alternative in hunk.alternatives
+        ]
+        return tuple(dict.fromkeys(paths))
+
+
+def built_in() -> PatchSet:
+    """Return the patch set that ships with distillpatch."""
+    packaged = Path(__file__).resolve().parent / "patches"
+    # An installed distillpatch carries the patch set inside the package; in its own checkout it lies at the root.
+    return load(packaged if packaged.is_dir() else packaged.parent.parent / "patches")
+
+
+def load(folder: Path) -> PatchSet:
+    """Read a patch set from a folder.
+
+    Args:
+        folder: The folder with the ``NN-name.patch`` files and the files that they add.
+
+    Raises:
+        PatchSetError: If a file breaks the notation.
+    """
+    found = {name: match for entry in folder.iterdir() if (match := _FILE_NAME.fullmatch(name := entry.name))}
+    modifications = []
+    digest = hashlib.sha256()
+    for number, name in enumerate(sorted(found), start=1):
+        if int(found[name]["number"]) != number:
+            raise PatchSetError(f"{name}: expected number {number:02}, the modifications are numbered without gaps")
+        modification = _Reader(folder, name).modification(number)
+        for content in ((folder / name).read_bytes(), *(new_file.content for new_file in modification.new_files)):
+            digest.update(content)
+        modifications.append(modification)
+    if not modifications:
+        raise PatchSetError(f"{folder} holds no NN-name.patch file")
+    return PatchSet(tuple(modifications), digest.hexdigest())
+
+
+class _Reader:
+    """Reads one patch file."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
+        self._lines = (folder / name).read_text(encoding="utf-8").splitlines()
+        self._hunks: list[Hunk] = []
+        self._new_files: list[NewFile] = []
+        self._signs: list[Alternative] = []
+
+    def modification(self, number: int) -> Modification:
+        title = _TITLE.fullmatch(self._lines[0]) if self._lines else None
+        if title is None:
+            raise self._error(0, "the first line is '# SECTION  What it does.'")
+        at = self._next(1)
+        while at < len(self._lines):
+            at = self._next(self._block(at))
+        return Modification(
+            number, title["section"], title["title"], tuple(self._hunks), tuple(self._new_files), tuple(self._signs)
+        )
+
+    def _block(self, at: int) -> int:
+        """Read what starts with a header at line ``at`` (from 0), and return the line behind it."""
+        header = _HEADER.fullmatch(self._lines[at])
+        if header is None:
+            raise self._error(at, "expected a header: '--- PATH  SCOPE', '!!! PATH  SCOPE' or '+++ PATH  FILE'")
+        if header["kind"] == "+++":
+            self._new_files.append(NewFile(header["path"], self._content(at, header["rest"] or "")))
+            return at + 1
+        alternative, at = self._alternative(at + 1, header)
+        alternatives = [alternative]
+        while at < len(self._lines) and self._lines[at] == _OR:
+            at = self._next(at + 1)
+            # What follows "or" is a header of its own, or goes by the one before.
+            own = _HEADER.fullmatch(self._lines[at]) if at < len(self._lines) else None
+            if own and own["kind"] != header["kind"]:
+                raise self._error(at, f"expected an alternative of the kind that it stands for: '{header['kind']}'")
+            header = own or header
+            alternative, at = self._alternative(at + 1 if own else at, header)
+            alternatives.append(alternative)
+        if header["kind"] == "!!!":
+            self._signs.extend(alternatives)
+        else:
+            self._hunks.append(Hunk(tuple(alternatives)))
+        return at
+
+    def _next(self, at: int) -> int:
+        """Return the first line from ``at`` on that is neither blank nor a comment."""
+        while at < len(self._lines) and (not self._lines[at].strip() or self._lines[at].startswith("#")):
+            at += 1
+        return at
+
+    def _alternative(self, at: int, header: re.Match[str]) -> tuple[Alternative, int]:
+        """Read the diff that starts at line ``at``; return it and the line behind it."""
+        behind = at
+        while behind < len(self._lines) and _BODY.match(self._lines[behind]):
+            behind += 1
+        if behind == at:
+            raise self._error(at, "expected lines that start with two spaces, '- ' or '+ '")
+        lines = tuple(Line(text[0], text[2:]) for text in self._lines[at:behind])
+        alternative = Alternative(header["path"], header["rest"] or MODULE, lines, f"{self._name}:{at + 1}")
+        if mistake := _mistake(alternative, is_sign=header["kind"] == "!!!"):
+            raise self._error(at, mistake)
+        return alternative, behind
+
+    def _content(self, at: int, name: str) -> bytes:
+        try:
+            return (self._folder / name).read_bytes()
+        except OSError as error:
+            raise self._error(at, f"expected the file to add, {name!r}, beside this one: {error.strerror}") from error
+
+    def _error(self, at: int, message: str) -> PatchSetError:
+        return PatchSetError(f"{self._name}:{at + 1}: {message}")
+
+
+def _mistake(alternative: Alternative, is_sign: bool) -> str | None:
+    """Return what is wrong with a diff, if anything is."""
+    changes = [[line.kind for line in run] for is_kept, run in _runs(alternative.lines) if not is_kept]
+    if is_sign:
+        return "a sign has context lines only" if changes else None
+    if not changes:
+        return "the hunk changes nothing: expected '+' lines"
+    if not all("+" in kinds for kinds in changes):
+        return "'-' lines are replaced by nothing: expected '+' lines behind them"
+    if not alternative.pattern and not alternative.added.startswith("from "):
+        return "the hunk has no pattern: only 'from MODULE import NAME' needs none"
+    for hole in HOLE.findall(alternative.added):
+        if hole not in HOLE.findall(alternative.pattern):
+            return f"${hole} is used, and stands nowhere in the pattern"
+    return None
+
+
+def _runs(lines: Iterable[Line]) -> Iterator[tuple[bool, Iterator[Line]]]:
+    """Yield runs of context lines, and of others, in turn."""
+    return groupby(lines, key=lambda line: line.kind == " ")

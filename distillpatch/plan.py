@@ -1,0 +1,229 @@
+"""What a run is going to do, worked out before anything is written: texts in, texts out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from distillpatch.change import FileChange
+from distillpatch.edit import Edit, Misfit, edits, nearest, occurrences, splice
+from distillpatch.errors import DistillpatchError
+from distillpatch.patchset import Alternative, Hunk, Modification, PatchSet
+from distillpatch.source import Source, SourceError
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a file."""
+
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An alternative that does not fit, why, and the code that is nearest to it."""
+
+    alternative: Alternative
+    reason: str
+    nearest: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A hunk that found no place: every alternative was tried."""
+
+    tried: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one modification.
+
+    Attributes:
+        modification: The modification.
+        places: Where its hunks landed, with line numbers of the changed files.
+        rejections: Its hunks that found no place.
+    """
+
+    modification: Modification
+    places: tuple[Place, ...]
+    rejections: tuple[Rejection, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The outcome of every modification and, if all of them fit, the files before and after.
+
+    Attributes:
+        release: The ultralytics release, for messages.
+        outcomes: One for each modification, in order.
+        by_hand: The modifications that somebody has made already, by hand, and where.
+        changes: The files to change; empty unless every modification fits and none has been made already.
+    """
+
+    release: str
+    outcomes: tuple[Outcome, ...]
+    by_hand: tuple[tuple[Modification, Place], ...]
+    changes: tuple[FileChange, ...]
+
+
+class PlanError(DistillpatchError):
+    """The patch set cannot be applied to these files."""
+
+
+Files = Mapping[str, bytes | None]
+"""The content of each file of interest, None for a file that is not there."""
+
+
+def make_plan(patch_set: PatchSet, files: Files, release: str) -> Plan:
+    """Work out what applying a patch set does.
+
+    Args:
+        patch_set: What to change.
+        files: The content of ``paths(patch_set)``.
+        release: The ultralytics release that they are from, for messages.
+
+    Returns:
+        The plan. It has changes only if every modification fits; see :func:`require`.
+
+    Raises:
+        SourceError: If a file is not Python.
+    """
+    sources = {path: Source(path, content) for path in patch_set.edited_files if (content := files[path]) is not None}
+    made: dict[str, list[Edit]] = {path: [] for path in sources}
+    landed: list[tuple[list[tuple[str, Edit]], list[Rejection]]] = []
+    for modification in patch_set.modifications:
+        places: list[tuple[str, Edit]] = []
+        rejections: list[Rejection] = []
+        for hunk in modification.hunks:
+            result = _land(hunk, sources)
+            if isinstance(result, Rejection):
+                rejections.append(result)
+            else:
+                path, hunk_edits = result
+                made[path] += hunk_edits
+                places += [(path, edit) for edit in hunk_edits]
+        landed.append((places, rejections))
+    outcomes = tuple(
+        Outcome(
+            modification,
+            (
+                *(Place(new_file.path, 1) for new_file in modification.new_files),
+                *(_place(path, edit, sources[path], made[path]) for path, edit in places),
+            ),
+            tuple(rejections),
+        )
+        for modification, (places, rejections) in zip(patch_set.modifications, landed, strict=True)
+    )
+    by_hand = tuple(_made_by_hand(patch_set, files, sources))
+    refused = by_hand or any(outcome.rejections for outcome in outcomes)
+    return Plan(release, outcomes, by_hand, () if refused else _changes(patch_set, files, sources, made))
+
+
+def require(plan: Plan) -> Plan:
+    """Return the plan.
+
+    Raises:
+        PlanError: If a modification has been made by hand; if one does not fit, with all that is needed to add an
+            alternative for it.
+    """
+    if plan.by_hand:
+        found = "\n".join(f"  {place}: {modification}" for modification, place in plan.by_hand)
+        raise PlanError(
+            f"this checkout has been modified by hand in the tutorial's way, or patched and stripped of its record:\n"
+            f"{found}\nNothing was written, since nothing may be applied twice. Take these edits back first, "
+            f"for example by installing ultralytics {plan.release} anew."
+        )
+    rejected = [outcome for outcome in plan.outcomes if outcome.rejections]
+    if rejected:
+        told = "\n\n".join(explain(outcome, plan.release) for outcome in rejected)
+        raise PlanError(
+            f"{told}\n\nNothing was written: the modifications are applied together or not at all.\n"
+            "If this checkout was edited there, bring the code above back to what the release has; if it is a release "
+            "newer than this distillpatch, upgrade distillpatch or add an alternative (see CONTRIBUTING.md)."
+        )
+    return plan
+
+
+def explain(outcome: Outcome, release: str) -> str:
+    """Return what is known of a modification that does not fit: file, scope, pattern, release and the nearest code."""
+    lines = [f"{outcome.modification} does not fit ultralytics {release}"]
+    for rejection in outcome.rejections:
+        for attempt in rejection.tried:
+            alternative = attempt.alternative
+            facts = {
+                "file": [alternative.path],
+                "scope": [alternative.scope],
+                "pattern": alternative.pattern.split("\n"),
+                "result": [attempt.reason],
+                "nearest": attempt.nearest or ["nothing like it"],
+                "from": [alternative.origin],
+            }
+            for name, texts in facts.items():
+                lines += [f"  {'' if i else f'{name}:':9}{text}" for i, text in enumerate(texts)]
+            lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def paths(patch_set: PatchSet) -> tuple[str, ...]:
+    """Return every file that a patch set edits or adds."""
+    added = [new_file.path for modification in patch_set.modifications for new_file in modification.new_files]
+    return (*patch_set.edited_files, *added)
+
+
+def _made_by_hand(
+    patch_set: PatchSet, files: Files, sources: Mapping[str, Source]
+) -> Iterator[tuple[Modification, Place]]:
+    for modification in patch_set.modifications:
+        for new_file in modification.new_files:
+            if files[new_file.path] is not None:
+                yield modification, Place(new_file.path, 1)
+        for sign in modification.signs:
+            if sign.path in sources:
+                for line in occurrences(sources[sign.path], sign):
+                    yield modification, Place(sign.path, line)
+
+
+def _land(hunk: Hunk, sources: Mapping[str, Source]) -> tuple[str, list[Edit]] | Rejection:
+    misfits = []
+    for alternative in hunk.alternatives:
+        try:
+            if alternative.path not in sources:
+                raise Misfit("the file is not there")
+            return alternative.path, edits(sources[alternative.path], alternative)
+        except Misfit as misfit:
+            misfits.append(misfit)
+    tried = zip(hunk.alternatives, misfits, strict=True)
+    return Rejection(tuple(Attempt(a, str(misfit), _nearest(a, sources.get(a.path))) for a, misfit in tried))
+
+
+def _nearest(alternative: Alternative, source: Source | None) -> tuple[str, ...]:
+    lines = nearest(source, alternative) if source else []
+    return tuple(f"line {line}: {source.line_text(line).strip()}" for line in lines if source)
+
+
+def _place(path: str, edit: Edit, source: Source, made: list[Edit]) -> Place:
+    """Return where the code that an edit adds stands in the changed file."""
+    earlier = [other for i, other in enumerate(made) if (other.start, i) < (edit.start, made.index(edit))]
+    grown = sum(other.text.count("\n") - source.text.count("\n", other.start, other.end) for other in earlier)
+    return Place(path, source.line_of(edit.start) + grown + edit.lines_before)
+
+
+def _changes(
+    patch_set: PatchSet, files: Files, sources: Mapping[str, Source], made: Mapping[str, list[Edit]]
+) -> tuple[FileChange, ...]:
+    changes = []
+    for path, source in sources.items():
+        after = source.encode(splice(source.text, made[path]))
+        try:
+            Source(path, after)
+        except SourceError as error:
+            raise PlanError(f"the modifications would leave {path} broken; nothing was written. {error}") from error
+        changes.append(FileChange(path, files[path], after))
+    added = [new_file for modification in patch_set.modifications for new_file in modification.new_files]
+    changes += [FileChange(new_file.path, files[new_file.path], new_file.content) for new_file in added]
+    return tuple(changes)
