@@ -1,0 +1,50 @@
+"""Whether the user's own work in a file is safe in git, asked in a way that runs nothing of the repository's."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def uncommitted(root: Path, files: Mapping[str, bytes]) -> list[str]:
+    """Return the files that are tracked by git and differ from the last commit.
+
+    ``git ls-tree`` only reads objects. ``git status`` would also run the file system monitor and the filters that a
+    repository's configuration names.
+
+    Args:
+        root: The folder that the paths are relative to.
+        files: The content of each file.
+
+    Returns:
+        Their paths; none if the folder is in no repository, or git is not installed.
+    """
+    command = ["git", "-C", str(root), "ls-tree", "-z", "HEAD", "--", *files]
+    try:
+        listing = subprocess.run(command, capture_output=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    committed = {}
+    for entry in listing.decode("utf-8", "replace").split("\0"):
+        facts, _, path = entry.partition("\t")
+        if path:
+            committed[path] = facts.split()[2]
+    return [
+        path
+        for path, content in files.items()
+        if path in committed
+        and committed[path] not in (_blob(content, committed[path]), _blob_lf(content, committed[path]))
+    ]
+
+
+def _blob(content: bytes, like: str) -> str:
+    """Return git's name for a content, in the hash that ``like`` is in."""
+    digest = hashlib.sha1 if len(like) == 40 else hashlib.sha256
+    return digest(b"blob %d\0%s" % (len(content), content)).hexdigest()
+
+
+def _blob_lf(content: bytes, like: str) -> str:
+    """Return git's name for a content that was checked out with CRLF line endings."""
+    return _blob(content.replace(b"\r\n", b"\n"), like)

@@ -1,0 +1,90 @@
+"""Whether the user's edits are committed, told without running anything that the repository asks for."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from distillpatch.git import uncommitted
+
+FILES = {"p/a.py": b"a = 1\n", "p/b.py": b"b = 1\n"}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    for path, content in FILES.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    git(tmp_path, "init", "--quiet")
+    commit(tmp_path)
+    return tmp_path
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *arguments], cwd=folder, check=True)
+
+
+def commit(folder: Path) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "All")
+
+
+def test_nothing_to_tell_of_committed_files(repository: Path) -> None:
+    assert uncommitted(repository, FILES) == []
+
+
+def test_an_edited_file_is_told_staged_or_not(repository: Path) -> None:
+    edited = {**FILES, "p/b.py": b"b = 2\n"}
+    assert uncommitted(repository, edited) == ["p/b.py"]
+    (repository / "p/b.py").write_bytes(b"b = 2\n")
+    git(repository, "add", "--all")
+    assert uncommitted(repository, edited) == ["p/b.py"]
+    commit(repository)
+    assert uncommitted(repository, edited) == []
+
+
+def test_files_that_git_does_not_track_are_not_told(repository: Path) -> None:
+    assert uncommitted(repository, {"p/new.py": b""}) == []
+
+
+def test_a_package_below_the_top_of_its_repository(tmp_path: Path) -> None:
+    root = tmp_path / "deep" / "checkout"
+    root.mkdir(parents=True)
+    (root / "a.py").write_bytes(b"a = 1\n")
+    git(tmp_path, "init", "--quiet")
+    commit(tmp_path)
+    assert uncommitted(root, {"a.py": b"a = 1\n"}) == []
+    assert uncommitted(root, {"a.py": b"a = 2\n"}) == ["a.py"]
+
+
+def test_line_endings_that_git_converts_are_no_edit(repository: Path) -> None:
+    assert uncommitted(repository, {"p/a.py": b"a = 1\r\n"}) == []
+
+
+def test_a_repository_that_names_its_files_by_sha256(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_bytes(b"a = 1\n")
+    git(tmp_path, "init", "--quiet", "--object-format=sha256")
+    commit(tmp_path)
+    assert uncommitted(tmp_path, {"a.py": b"a = 1\n"}) == []
+    assert uncommitted(tmp_path, {"a.py": b"a = 2\n"}) == ["a.py"]
+
+
+def test_no_repository_no_commit_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert uncommitted(tmp_path, FILES) == []
+    git(tmp_path, "init", "--quiet")
+    assert uncommitted(tmp_path, FILES) == []
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert uncommitted(tmp_path, FILES) == []
+
+
+@pytest.mark.parametrize(
+    "setting", ["core.fsmonitor", "core.pager", "filter.x.clean", "diff.external", "alias.ls-tree"]
+)
+def test_nothing_that_the_repository_names_is_run(repository: Path, tmp_path: Path, setting: str) -> None:
+    marker = tmp_path / "was-run"
+    (repository / ".gitattributes").write_text("* filter=x diff=x\n")
+    git(repository, "config", setting, f"touch {marker}")
+    assert uncommitted(repository, {**FILES, "p/b.py": b"b = 2\n"}) == ["p/b.py"]
+    assert not marker.exists()
