@@ -1,0 +1,390 @@
+"""Whatever lies in the state's place, reading it gives the state that was written, or one error of ours."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import os
+import stat
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, everything, plant
+
+from distillpatch.change import FileChange
+from distillpatch.errors import DistillpatchError
+from distillpatch.revert import plan_revert
+from distillpatch.state import (
+    Condition,
+    NewerStateError,
+    State,
+    StateError,
+    describe,
+    read_state,
+    refuse_newer,
+    sha256,
+    survey,
+    to_json,
+)
+from distillpatch.transaction import commit, lock
+
+TRAINER = "ultralytics/engine/trainer.py"
+CFG = "ultralytics/cfg/__init__.py"
+ADDED = "ultralytics/utils/AddLoss.py"
+
+FUZZ = settings(
+    max_examples=int(os.environ.get("DISTILLPATCH_FUZZ", "300")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    return plant(tmp_path)
+
+
+def put(package: Path, content: bytes) -> None:
+    folder = package / ".distillpatch"
+    folder.mkdir(exist_ok=True)
+    (folder / "state.json").write_bytes(content)
+
+
+def put_record(package: Path, record: Any) -> None:
+    put(package, json.dumps(record).encode())
+
+
+def record() -> Any:
+    return json.loads(to_json(STATE))
+
+
+def test_what_is_written_is_what_is_read(package: Path) -> None:
+    assert read_state(package) is None
+    put(package, to_json(STATE))
+    state = read_state(package)
+    assert state == STATE
+    assert state.original(TRAINER) == FILES[TRAINER]
+    assert state.patched(TRAINER) == PATCHED[TRAINER]
+    assert state.original(ADDED) is None and state.patched(ADDED) == PATCHED[ADDED]
+    assert state.original("ultralytics/other.py") is None and state.patched("ultralytics/other.py") is None
+
+
+def test_a_plan_is_described_with_the_facts_of_the_tree(package: Path) -> None:
+    (package / "cfg" / "__init__.py").unlink()
+    (package.parent / "real.py").write_bytes(FILES[CFG])
+    (package.parent / "real.py").chmod(0o600)
+    (package / "cfg" / "__init__.py").symlink_to(".././../real.py")
+    state = describe(package, PLAN, release=RELEASE, patch_set="d" * 64)
+    facts = {file.path: (file.mode, file.link) for file in state.files}
+    assert facts == {TRAINER: (MODE, None), CFG: (0o600, ".././../real.py"), ADDED: (None, None)}
+    assert state.applied_at.endswith("+00:00")
+
+
+def test_an_upgrade_keeps_the_facts_of_the_original(package: Path) -> None:
+    link = replace(STATE.files[0], link="../../real.py", mode=0o600)
+    assert link.path == CFG
+    (package.parent / CFG).write_bytes(PATCHED[CFG])
+    plan = (FileChange(CFG, FILES[CFG], b"newer\r\n"), FileChange(TRAINER, FILES[TRAINER], b"newer\n"))
+    state = describe(package, plan, release=RELEASE, patch_set="d", previous=replace(STATE, files=(link,)))
+    assert [(file.path, file.mode, file.link) for file in state.files] == [
+        (CFG, 0o600, "../../real.py"),
+        (TRAINER, MODE, None),
+    ]
+
+
+def test_an_upgrade_of_an_edited_file_that_was_a_link_keeps_the_edits_instead(package: Path) -> None:
+    link = replace(STATE.files[0], link="../../real.py")
+    (package.parent / CFG).write_bytes(b"import mine\r\n" + PATCHED[CFG])
+    plan = (FileChange(CFG, b"import mine\r\n" + FILES[CFG], b"newer\r\n"),)
+    state = describe(package, plan, release=RELEASE, patch_set="d", previous=replace(STATE, files=(link,)))
+    assert [(file.mode, file.link) for file in state.files] == [(MODE, None)]
+
+
+@pytest.mark.parametrize("release", ["", "8.2.50\x1b[2J", "8" * 301, "8.2\n50"])
+def test_what_could_not_be_read_back_is_not_written(package: Path, release: str) -> None:
+    with pytest.raises(StateError, match="cannot be put on record"):
+        describe(package, PLAN, release=release, patch_set="d")
+
+
+# What became of the files.
+
+
+@pytest.mark.parametrize(
+    ("now", "release", "condition"),
+    [
+        (PATCHED[TRAINER], RELEASE, Condition.INTACT),
+        (PATCHED[TRAINER], "8.3.0", Condition.INTACT),
+        (FILES[TRAINER], RELEASE, Condition.RESTORED),
+        (FILES[TRAINER], "8.3.0", Condition.RESTORED),
+        (None, RELEASE, Condition.MISSING),
+        (PATCHED[TRAINER] + b"# the user's\n", RELEASE, Condition.EDITED),
+        (PATCHED[TRAINER] + b"# carried over by git\n", "8.3.0", Condition.EDITED),
+        (FILES[TRAINER] + b"# new in 8.3\n", "8.3.0", Condition.OVERWRITTEN),
+        (FILES[TRAINER] + b"# our line taken out by hand\n", RELEASE, Condition.EDITED),
+    ],
+)
+def test_the_condition_of_a_file(package: Path, now: bytes | None, release: str, condition: Condition) -> None:
+    if now is None:
+        (package.parent / TRAINER).unlink()
+    else:
+        (package.parent / TRAINER).write_bytes(now)
+    assert survey(package, STATE, release)[TRAINER] is condition
+
+
+def test_an_added_file_that_is_gone_is_as_it_was(package: Path) -> None:
+    assert survey(package, STATE, RELEASE)[ADDED] is Condition.RESTORED
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "broken link"])
+def test_a_file_that_is_no_file_is_one_error(package: Path, kind: str) -> None:
+    place = package.parent / TRAINER
+    place.unlink()
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(place)
+    else:
+        place.symlink_to("nowhere")
+        with pytest.raises(DistillpatchError, match="not an ordinary file"):
+            survey(package, STATE, RELEASE)
+        return
+    with pytest.raises(DistillpatchError, match="not an ordinary file"):
+        survey(package, STATE, RELEASE)
+
+
+# Newer than this distillpatch.
+
+
+def test_a_newer_format_is_refused_by_its_version(package: Path) -> None:
+    put_record(package, {"format": 2, "distillpatch": "99.1", "something": "else"})
+    with pytest.raises(NewerStateError, match=r"distillpatch 99\.1, and this is .*pip install --upgrade"):
+        read_state(package)
+
+
+def test_a_newer_version_of_the_same_format_is_read_but_not_touched(package: Path) -> None:
+    put(package, to_json(replace(STATE, version="99.1")))
+    state = read_state(package)
+    assert state is not None and survey(package, state, RELEASE)
+    for touch in (lambda: refuse_newer(state), lambda: plan_revert(package, state, RELEASE)):
+        with pytest.raises(NewerStateError, match=r"99\.1"):
+            touch()
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "0.1", "0.0.99", "0.1.0rc1", "0.1.0+local", "0"])
+def test_an_older_or_equal_version_is_ours(version: str) -> None:
+    refuse_newer(replace(STATE, version=version))
+
+
+@pytest.mark.parametrize("version", ["0.1.0.1", "0.2", "0.10", "1", "1.0.0+local"])
+def test_a_newer_version_is_not(version: str) -> None:
+    with pytest.raises(NewerStateError):
+        refuse_newer(replace(STATE, version=version))
+
+
+# Tampered, truncated, hostile.
+
+
+def refused(package: Path) -> None:
+    """Reading says which file it is and what to do, and nothing changes."""
+    before = everything(package.parent)
+    with pytest.raises(
+        StateError, match=r"(?s)state\.json was damaged .*touches nothing.*pip install --force-reinstall"
+    ):
+        read_state(package)
+    with pytest.raises(StateError), lock(package) as held:
+        commit(held, [], None)
+    assert everything(package.parent) == before
+
+
+PATHS = [
+    "/etc/passwd",
+    "../other.py",
+    "ultralytics/../../other.py",
+    "ultralytics/./cfg.py",
+    "ultralytics//cfg.py",
+    "ultralytics/",
+    "ultralytics",
+    "ultralyticsx/cfg.py",
+    "ULTRALYTICS/cfg.py",
+    "other/cfg.py",
+    "C:/cfg.py",
+    "C:\\cfg.py",
+    "ultralytics\\cfg.py",
+    "ultralytics/cfg\0.py",
+    "ultralytics/cfg\n.py",
+    "ultralytics/cfg:stream.py",
+    "",
+    ".",
+    "ultralytics-8.2.50.dist-info/METADATA",
+    "ultralytics-8.2.50.dist-info/x/RECORD",
+    "ultralytics-../../RECORD",
+    "torch-2.0.dist-info/RECORD",
+    "ultralytics/.distillpatch/state.json",
+    "ultralytics/.distillpatch/originals/x.py",
+    "ultralytics/\ud800.py",
+    "x" * 5000,
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_that_leads_elsewhere_is_refused(package: Path, path: str) -> None:
+    tampered = record()
+    tampered["files"][0]["path"] = path
+    put_record(package, tampered)
+    refused(package)
+
+
+@pytest.mark.parametrize("path", ["ultralytics/x.py", "ultralytics/a/b/c.py", "ultralytics-8.2.50.dist-info/RECORD"])
+def test_a_path_of_the_package_or_its_record_is_accepted(package: Path, path: str) -> None:
+    tampered = record()
+    tampered["files"][0]["path"] = path
+    put_record(package, tampered)
+    assert read_state(package) is not None
+
+
+def packed(content: bytes, checksum: str = "0" * 64) -> dict[str, str]:
+    return {"sha256": checksum, "zlib": base64.b64encode(zlib.compress(content)).decode()}
+
+
+CHANGES: list[tuple[list[str | int], Any]] = [
+    (["format"], "1"),
+    (["format"], None),
+    (["format"], True),
+    (["distillpatch"], ""),
+    (["distillpatch"], "0.1\x1b[31m"),
+    (["release"], 8),
+    (["applied_at"], "yesterday"),
+    (["applied_at"], "2026-01-02T03:04:05"),
+    (["files"], {}),
+    (["files", 0], None),
+    (["files", 1], record()["files"][0]),
+    (["files", 0, "mode"], 0o4755),
+    (["files", 0, "mode"], -1),
+    (["files", 0, "mode"], 10**400),
+    (["files", 0, "mode"], 420.0),
+    (["files", 0, "mode"], True),
+    (["files", 0, "mode"], None),
+    (["files", 0, "link"], ""),
+    (["files", 0, "link"], "a\0b"),
+    (["files", 0, "link"], "\ud800"),
+    (["files", 0, "original"], packed(b"another text")),
+    (["files", 0, "original"], {"sha256": "0" * 64}),
+    (["files", 0, "original", "zlib"], "not base64!"),
+    (["files", 0, "original", "zlib"], base64.b64encode(b"not zlib").decode()),
+    (["files", 0, "patched", "zlib"], "é"),
+    (["files", 0, "patched"], packed(bytes(17 * 2**20), sha256(bytes(17 * 2**20)))),
+    (["files", 0, "patched", "zlib"], record()["files"][0]["patched"]["zlib"][:-8]),
+]
+
+
+@pytest.mark.parametrize(("where", "what"), CHANGES)
+def test_a_value_that_does_not_fit_is_refused(package: Path, where: list[str | int], what: Any) -> None:
+    tampered = record()
+    place = tampered
+    for key in where[:-1]:
+        place = place[key]
+    place[where[-1]] = what
+    put_record(package, tampered)
+    refused(package)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"null", b"[]", b"3", b"{}", b"\xff\xfe", b"[" * 200_000, b'{"format": 1' + b"0" * 5000 + b"}", b"NaN"],
+)
+def test_a_file_that_is_no_state_is_refused(package: Path, content: bytes) -> None:
+    put(package, content)
+    refused(package)
+
+
+def test_an_oversized_file_is_not_even_read(package: Path) -> None:
+    put(package, b"")
+    os.truncate(package / ".distillpatch" / "state.json", 100 * 2**30)
+    with pytest.raises(StateError, match="sensible size"):
+        read_state(package)
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFDIR])
+def test_something_else_in_the_place_of_the_file_is_refused(package: Path, tmp_path: Path, kind: int) -> None:
+    put(package, to_json(STATE))
+    place = package / ".distillpatch" / "state.json"
+    place.rename(tmp_path / "elsewhere.json")
+    if kind == stat.S_IFLNK:
+        place.symlink_to(tmp_path / "elsewhere.json")
+    elif kind == stat.S_IFIFO:
+        os.mkfifo(place)
+    else:
+        place.mkdir()
+    with pytest.raises(StateError, match="not an ordinary file"):
+        read_state(package)
+
+
+def test_something_else_in_the_place_of_the_folder_is_refused(package: Path) -> None:
+    (package / ".distillpatch").write_bytes(b"")
+    with pytest.raises(StateError, match=r"\.distillpatch should be a folder"):
+        read_state(package)
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(PATHS)
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=6)
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """List the way to every value in a JSON document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in inner for place in places(item, (*path, key)))]
+
+
+@st.composite
+def mutated_records(draw: st.DrawFn) -> bytes:
+    """A state with one to three of its values replaced, removed, or swapped for another of its values."""
+    mutated = copy.deepcopy(record())
+    for _ in range(draw(st.integers(1, 3))):
+        *way, last = draw(st.sampled_from(places(mutated)[1:] or [("",)]))
+        parent = mutated
+        for key in way:
+            parent = parent[key]
+        if draw(st.booleans()) and parent:
+            del parent[last]
+        else:
+            parent[last] = draw(JSON)
+    return json.dumps(mutated).encode()
+
+
+@st.composite
+def mutated_bytes(draw: st.DrawFn) -> bytes:
+    """A state that was truncated, or had a piece overwritten, doubled or dropped."""
+    content = to_json(STATE)
+    start = draw(st.integers(0, len(content)))
+    end = draw(st.integers(start, min(len(content), start + 40)))
+    return draw(
+        st.sampled_from([content[:start], content[:start] + content[end:], content[:end] + content[start:]])
+        | st.binary(max_size=20).map(lambda piece: content[:start] + piece + content[end:])
+    )
+
+
+@FUZZ
+@given(content=mutated_records() | mutated_bytes())
+def test_a_mutated_state_is_read_or_refused_and_leads_nowhere(package: Path, content: bytes) -> None:
+    root = package.parent
+    plant(root)
+    outside = {path: what for path, what in everything(root).items() if not path.startswith("ultralytics/")}
+    put(package, content)
+    try:
+        state = read_state(package)
+        assert isinstance(state, State)
+        changes = plan_revert(package, state, RELEASE).changes
+        with lock(package) as held:
+            commit(held, changes, None)
+    except DistillpatchError as error:
+        assert str(error)
+    kept = {path: what for path, what in everything(root).items() if not path.startswith("ultralytics/")}
+    assert {path: what for path, what in kept.items() if path != "ultralytics"} == {
+        path: what for path, what in outside.items() if path != "ultralytics"
+    }

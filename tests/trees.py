@@ -1,0 +1,60 @@
+"""A small package to write to, a plan for it, and every byte of what lies there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from distillpatch.change import FileChange
+from distillpatch.state import AppliedFile, State, link_text
+
+RELEASE = "8.2.50"
+
+FILES = {
+    "ultralytics/__init__.py": b'__version__ = "8.2.50"\n',
+    "ultralytics/cfg/__init__.py": b"def check(args):\r\n    raise SyntaxError(args)\r\n",
+    "ultralytics/engine/trainer.py": b"class Trainer:\n    def train(self):\n        loss = 1\n        step(loss)\n",
+    "ultralytics/utils/__init__.py": b"",
+}
+PATCHED = {
+    "ultralytics/cfg/__init__.py": b"def check(args):\r\n    pass  # ours\r\n",
+    "ultralytics/engine/trainer.py": (
+        b"class Trainer:\n    def train(self):\n        loss = 1\n        loss += 2  # ours\n        step(loss)\n"
+    ),
+    "ultralytics/utils/AddLoss.py": b"class FeatureLoss:\n    pass\n",
+}
+PLAN = tuple(FileChange(path, FILES.get(path), patched) for path, patched in PATCHED.items())
+MODE = 0o640
+
+STATE = State(
+    version="0.1.0",
+    patch_set="0" * 64,
+    release=RELEASE,
+    applied_at="2026-01-02T03:04:05+00:00",
+    files=tuple(
+        AppliedFile(change.path, change.before, change.after, None if change.before is None else MODE, None)
+        for change in PLAN
+    ),
+)
+
+Tree = dict[str, tuple[str, bytes | str]]
+
+
+def plant(root: Path) -> Path:
+    """Write the package into a folder, and return where it is."""
+    for path, content in FILES.items():
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+        place.chmod(MODE)
+        os.utime(place, (1_600_000_000, 1_600_000_000))
+    return root / "ultralytics"
+
+
+def everything(root: Path) -> Tree:
+    """Return all that lies below a folder: kind and mode, and the content."""
+    tree: Tree = {}
+    for place in sorted(root.rglob("*")):
+        name, mode = place.relative_to(root).as_posix(), f"{place.lstat().st_mode:o}"
+        tree[name] = (mode, link_text(place) if place.is_symlink() else b"" if place.is_dir() else place.read_bytes())
+    return tree
