@@ -1,0 +1,276 @@
+"""The command line: parse, call one function, render."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from distillpatch import __version__
+from distillpatch.change import FileChange
+from distillpatch.checkout import Checkout, active_environment, locate
+from distillpatch.errors import DistillpatchError
+from distillpatch.patchset import built_in
+from distillpatch.plan import explain
+from distillpatch.render import colored, outcome_lines, unified_diff
+from distillpatch.revert import Edited
+from distillpatch.state import Condition
+from distillpatch.transaction import lock, recover
+from distillpatch.workflow import Situation, Standing, examine
+from distillpatch.workflow import apply as apply_to
+from distillpatch.workflow import revert as revert_in
+
+_EXAMPLES = """
+\b
+Examples:
+  distillpatch diff                            what would change, as a diff
+  distillpatch apply --ultralytics-path .      change it
+  yolo train model=yolov8n.yaml data=data.yaml model_t=teacher.pt
+  distillpatch revert                          take every byte back
+
+Without --ultralytics-path the checkout that contains the current folder is taken, or else the ultralytics
+installed in the active environment.
+"""
+
+
+class _Group(click.Group):
+    """A group whose errors are one message on stderr, with exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DistillpatchError as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever reads our output has seen enough, which is no error
+                raise
+            raise click.ClickException(f"{error.filename or 'cannot go on'}: {error.strerror or error}") from error
+
+
+@click.group(cls=_Group, epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="distillpatch")
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """Turn an ultralytics checkout into one that trains YOLO models by knowledge distillation, and back."""
+    gc.disable()  # syntax trees are many small objects that live to the end of this short process anyway
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name may be in no encoding at all
+
+
+def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option that names the checkout; it gets the checkout itself."""
+
+    @click.option(
+        "--ultralytics-path",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="A checkout's root, the package folder itself, or a site-packages folder.",
+    )
+    @wraps(command)
+    def located(ultralytics_path: Path | None, **options: Any) -> None:
+        checkout = locate(ultralytics_path, _current_folder(), active_environment(os.environ))
+        click.echo(f"ultralytics {checkout.release} at {checkout.package} ({checkout.found})", err=True)
+        recovered = recover(checkout.package)
+        if recovered:
+            click.echo(recovered, err=True)
+        command(checkout, **options)
+
+    return located
+
+
+@main.command()
+@_on_a_checkout
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the diff to this file.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if there is a difference.")
+def diff(checkout: Checkout, output: Path | None, exit_code: bool) -> None:
+    """Show what apply would change, or has changed."""
+    text = unified_diff(examine(checkout, built_in()).difference())
+    if output:
+        try:
+            output.write_bytes(text)
+        except OSError as error:
+            raise DistillpatchError(f"cannot write {output}: {error.strerror}") from error
+    else:
+        _show(text)
+    if exit_code and text:
+        sys.exit(1)
+
+
+@main.command()
+@_on_a_checkout
+@click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
+def apply(checkout: Checkout, dry_run: bool) -> None:
+    """Apply all modifications, or none."""
+    patch_set = built_in()
+    if dry_run:
+        situation = examine(checkout, patch_set)
+        if situation.is_applied:
+            click.echo(f"Nothing to do: {_standing(situation)}.", err=True)
+        else:
+            _show(unified_diff(_in_package(situation.application()[0])))
+        return
+    with lock(checkout.package) as held:
+        situation = examine(checkout, patch_set)
+        if situation.is_applied:
+            click.echo(f"Nothing to do: {_standing(situation)}.")
+            return
+        unsaved = apply_to(held, situation)
+    for line in outcome_lines(situation.plan.outcomes):
+        click.echo(line)
+    files = len(situation.plan.changes)
+    click.echo(
+        f"Applied {len(situation.plan.outcomes)} modifications to {files} files. Take them back: distillpatch revert"
+    )
+    if unsaved:
+        click.echo(f"Note: {', '.join(unsaved)} had changes that are not committed to git; they were kept.", err=True)
+    _tell_what_is_imported(checkout)
+
+
+@main.command()
+@_on_a_checkout
+@click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
+@click.option("--keep-edited", is_flag=True, help="Leave files as they are in which your edits and ours overlap.")
+@click.option(
+    "--restore-original", is_flag=True, help="Restore such files, and keep the edited ones beside them as *.edited."
+)
+def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_original: bool) -> None:
+    """Take back what was applied, and nothing else."""
+    if keep_edited and restore_original:
+        raise click.UsageError("--keep-edited and --restore-original exclude each other")
+    edited = Edited.KEEP if keep_edited else Edited.SET_ASIDE if restore_original else Edited.REFUSE
+    patch_set = built_in()
+    situation = examine(checkout, patch_set)
+    if situation.state is None:
+        click.echo("Nothing to do: not patched.", err=dry_run)
+        return
+    if dry_run:
+        _show(unified_diff(_in_package(situation.taking_back(edited).changes)))
+        return
+    with lock(checkout.package) as held:
+        situation = examine(checkout, patch_set)
+        if situation.state is None:  # another process was faster
+            click.echo("Nothing to do: not patched.")
+            return
+        done = revert_in(held, situation, edited)
+    click.echo(f"Reverted {len(done.changes)} files in {checkout.package}.")
+    for path in done.merged:
+        click.echo(f"  {path}: our changes are out, yours are kept")
+    for path in done.left:
+        click.echo(f"  {path}: left as it is, with our lines and yours; what they import is gone, so take them out")
+    for path, kept in done.set_aside.items():
+        click.echo(f"  {path}: restored; the edited file is now {kept}")
+    for path in done.overwritten:
+        click.echo(f"  {path}: left as it is, ultralytics {checkout.release} brought it")
+
+
+@main.command()
+@_on_a_checkout
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def status(checkout: Checkout, as_json: bool) -> None:
+    """Say what is there, what fits, and what Python would import."""
+    situation = examine(checkout, built_in())
+    if as_json:
+        click.echo(json.dumps(_report(situation), indent=2))
+        return
+    plan = situation.plan
+    click.echo(f"ultralytics {checkout.release}: {_standing(situation)}")
+    for path, condition in situation.conditions.items():
+        if condition is not Condition.INTACT:
+            click.echo(f"  {path}: {condition.value}")
+    for line in outcome_lines(plan.outcomes):
+        click.echo(line)
+    for outcome in plan.outcomes:
+        if outcome.rejections:
+            click.echo(f"\n{explain(outcome, checkout.release)}")
+    for modification, place in plan.by_hand:
+        click.echo(f"made by hand: {place}: {modification}")
+    _tell_what_is_imported(checkout)
+
+
+def _standing(situation: Situation) -> str:
+    """Return how a checkout stands, with who patched it and when."""
+    state = situation.state
+    if state is None:
+        return Standing.NOT_PATCHED.value
+    return (
+        f"{situation.standing.value} (by distillpatch {state.version}, {state.applied_at}, ultralytics {state.release})"
+    )
+
+
+def _report(situation: Situation) -> dict[str, Any]:
+    """Return what ``status`` knows, for programs."""
+    state = situation.state
+    imported = active_environment(os.environ).packages()
+    return {
+        "path": str(situation.checkout.package),
+        "release": situation.checkout.release,
+        "standing": situation.standing.name.lower(),
+        "applied": None
+        if state is None
+        else {"version": state.version, "at": state.applied_at, "release": state.release},
+        "files": {path: condition.name.lower() for path, condition in situation.conditions.items()},
+        "modifications": [
+            {
+                "number": outcome.modification.number,
+                "section": outcome.modification.section,
+                "title": outcome.modification.title,
+                "fits": not outcome.rejections,
+                "places": [{"path": place.path, "line": place.line} for place in outcome.places],
+            }
+            for outcome in situation.plan.outcomes
+        ],
+        "made_by_hand": [
+            {"number": modification.number, "path": place.path, "line": place.line}
+            for modification, place in situation.plan.by_hand
+        ],
+        "imported": str(imported[0] / situation.checkout.package.name) if imported else None,
+        "imports_this": imported[:1] == [situation.checkout.root],
+    }
+
+
+def _tell_what_is_imported(checkout: Checkout) -> None:
+    """Warn when Python, started elsewhere, would import another ultralytics: multi-GPU workers would not distill."""
+    environment = active_environment(os.environ)
+    imported = environment.packages()
+    if imported[:1] == [checkout.root]:
+        click.echo(f"{environment.name} imports this ultralytics.", err=True)
+        return
+    other = f"another one, {imported[0] / checkout.package.name}" if imported else "none"
+    is_project = any((checkout.root / name).is_file() for name in ("pyproject.toml", "setup.py"))
+    remedy = f"pip install -e {checkout.root}" if is_project else f"put {checkout.root} first on PYTHONPATH"
+    click.echo(
+        f"Warning: {environment.name} imports {other}. Training started in another folder, as the workers of multi-GPU "
+        f"training are, will not distill. To make Python import this one: {remedy}",
+        err=True,
+    )
+
+
+def _current_folder() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise DistillpatchError("the current folder does not exist any more; change to one that does") from error
+
+
+def _in_package(changes: Iterable[FileChange]) -> list[FileChange]:
+    return [change for change in changes if change.path.startswith("ultralytics/")]
+
+
+def _show(text: bytes) -> None:
+    """Write a diff to stdout: in colors to a terminal, byte by byte to anything else."""
+    context = click.get_current_context()
+    if sys.stdout.isatty() and context.color is not False:
+        click.echo(colored(text), nl=False)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text)

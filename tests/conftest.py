@@ -1,0 +1,57 @@
+"""What several test modules share: real checkouts, a data set to train on, and how hard to search."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+import releases
+from filelock import FileLock
+
+# A test run looks at the same examples each time, so that it fails for what has changed alone; `make fuzz` looks for
+# new ones.
+hypothesis.settings.register_profile("test", derandomize=True, deadline=None, max_examples=20)
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=500, print_blob=True)
+hypothesis.settings.load_profile("test")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Callable[[str], Path]:
+    """Return a function that unpacks a release into a folder of this test's own, and returns that folder."""
+    return lambda version: releases.unpack(version, tmp_path / f"ultralytics-{version}")
+
+
+@pytest.fixture(scope="session")
+def patched(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that returns a folder with a patched release, to train with and not to write in.
+
+    All tests of a run share it, those of other test workers as well.
+    """
+    base = tmp_path_factory.getbasetemp()
+    trees = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def tree_of(version: str) -> Path:
+        tree = trees / f"patched-{version}"
+        with FileLock(trees / f"patched-{version}.lock"):
+            if not tree.exists():
+                unfinished = releases.unpack(version, trees / f"unfinished-{version}")
+                apply = [sys.executable, "-m", "distillpatch", "apply", "--ultralytics-path", str(unfinished)]
+                subprocess.run(apply, check=True, capture_output=True)
+                unfinished.rename(tree)
+        return tree
+
+    return tree_of
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the `data.yaml` of a few small images to train a step on."""
+    # Only where there is something to train with.
+    from digits import make_digits
+
+    return make_digits(tmp_path_factory.mktemp("digits"), images=20, size=64)

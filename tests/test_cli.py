@@ -1,0 +1,491 @@
+"""The command as users run it: a process of its own, on real releases."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import releases
+from trees import everything
+
+from distillpatch import __version__
+
+PROJECT = Path(__file__).resolve().parent.parent
+RELEASES = ("8.0.150", "8.2.50", "8.3.200", "8.4.0", "8.4.190")
+COMMANDS = ("diff", "apply", "revert", "status")
+NOBODY = 65534
+
+Checkout = Callable[[str], Path]
+
+
+def variables(**changes: str) -> dict[str, str]:
+    """Return a user's environment variables: without those that would name an environment, or colors."""
+    ours = ("PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "NO_COLOR", "FORCE_COLOR")
+    return {key: value for key, value in os.environ.items() if key not in ours} | {"PYTHONPATH": str(PROJECT)} | changes
+
+
+def run(
+    *arguments: object, cwd: Path = Path("/"), env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "distillpatch", *map(str, arguments)]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=env or variables(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+    )
+
+
+def done(*arguments: object, cwd: Path = Path("/"), env: Mapping[str, str] | None = None) -> str:
+    """Run a command that succeeds, and return what it prints on stdout."""
+    result = run(*arguments, cwd=cwd, env=env)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def refused(*arguments: object, cwd: Path = Path("/"), env: Mapping[str, str] | None = None, code: int = 1) -> str:
+    """Run a command that is refused, and return what it says on stderr."""
+    result = run(*arguments, cwd=cwd, env=env)
+    assert (result.returncode, result.stdout) == (code, ""), result
+    assert "Traceback" not in result.stderr
+    return result.stderr
+
+
+def timed(root: Path) -> dict[str, tuple[str, bytes | str, int]]:
+    """Return all that lies below a folder, times of change included."""
+    return {name: (*facts, (root / name).lstat().st_mtime_ns) for name, facts in everything(root).items()}
+
+
+def contents(root: Path) -> dict[str, bytes | str]:
+    """Return the content of every file below a folder; git and patch have ideas of their own about modes."""
+    return {name: content for name, (_, content) in everything(root).items() if "/.distillpatch" not in name}
+
+
+# The four commands on a release, one after the other.
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_there_and_back(release: str, checkout: Checkout, tmp_path: Path) -> None:
+    root = checkout(release)
+    shutil.rmtree(root / f"ultralytics-{release}.dist-info")  # which a checkout from git does not have
+    (root / "ultralytics/engine/model.py").chmod(0o600)
+    pristine, before = everything(root), timed(root)
+
+    # Nothing that only looks writes.
+    diff = done("diff", "--ultralytics-path", root)
+    assert done("apply", "--dry-run", "--ultralytics-path", root) == diff
+    assert f"ultralytics {release}: not patched\n" in done("status", "--ultralytics-path", root)
+    assert done("revert", "--dry-run", "--ultralytics-path", root) == ""
+    assert timed(root) == before
+
+    # git and patch make of the diff what apply makes.
+    trees = []
+    for name, command in (("git", ["git", "apply"]), ("patch", ["patch", "-p1", "--silent"])):
+        copy = shutil.copytree(root, tmp_path / name)
+        subprocess.run(command, cwd=copy, input=diff, text=True, check=True)
+        trees.append(contents(copy))
+
+    listed = done("apply", "--ultralytics-path", root)
+    assert re.findall(r"(?m)^ {1,2}(\d+)  2\.", listed) == [str(number) for number in range(1, 16)]
+    assert "Applied 15 modifications to " in listed and "Take them back: distillpatch revert" in listed
+    for path, line in re.findall(r"(?m)^       (\S+):(\d+)$", listed):
+        assert int(line) <= len((root / path).read_text(encoding="utf-8").splitlines())
+    applied = timed(root)
+    assert [tree == contents(root) for tree in trees] == [True, True]
+
+    # A second time changes nothing, and says so.
+    assert "Nothing to do: patched (by distillpatch " in done("apply", "--ultralytics-path", root)
+    assert done("diff", "--ultralytics-path", root) == diff
+    status = done("status", "--ultralytics-path", root)
+    assert f"ultralytics {release}: patched (by distillpatch {__version__}, " in status
+    assert re.findall(r"(?m)^       (\S+:\d+)$", status) == re.findall(r"(?m)^       (\S+:\d+)$", listed)
+    back = done("revert", "--dry-run", "--ultralytics-path", root)
+    assert sorted(re.findall(r"(?m)^diff .*$", back)) == sorted(re.findall(r"(?m)^diff .*$", diff))
+    without_the_lock = ("ultralytics", "ultralytics/.distillpatch")  # apply takes it before it looks
+    now = timed(root)
+    assert [name for name in now | applied if now.get(name) != applied.get(name) and name not in without_the_lock] == []
+
+    assert "Reverted " in done("revert", "--ultralytics-path", root)
+    assert everything(root) == pristine
+    again = run("revert", "--ultralytics-path", root)
+    assert (again.returncode, again.stdout) == (0, "Nothing to do: not patched.\n")
+    assert everything(root) == pristine
+
+
+def test_dry_run_of_what_is_done_says_so(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    done("apply", "--ultralytics-path", root)
+    applied = timed(root)
+    result = run("apply", "--dry-run", "--ultralytics-path", root)
+    assert (result.returncode, result.stdout) == (0, "") and "Nothing to do: patched" in result.stderr
+    assert timed(root) == applied
+
+
+def test_a_diff_is_all_that_stdout_holds(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    result = run("diff", "--ultralytics-path", root)
+    assert result.stderr == f"ultralytics 8.2.50 at {root}/ultralytics (named by --ultralytics-path)\n"
+    starts = ("diff --git a/ultralytics/", "new file mode 100644", "--- ", "+++ b/ultralytics/", "@@ -", " ", "+", "-")
+    assert all(line.startswith(starts) for line in result.stdout.splitlines())
+    assert "\x1b" not in result.stdout
+
+
+def test_output_and_exit_code(checkout: Checkout, tmp_path: Path) -> None:
+    root = checkout("8.2.50")
+    file = tmp_path / "out.diff"
+    diff = run("diff", "--exit-code", "--ultralytics-path", root)
+    assert diff.returncode == 1 and diff.stdout
+    written = run("diff", "--exit-code", "--output", file, "--ultralytics-path", root)
+    assert (written.returncode, written.stdout) == (1, "")
+    assert file.read_text(encoding="utf-8") == diff.stdout
+    assert done("diff", "--output", file, "--ultralytics-path", root) == ""
+    told = refused("diff", "--output", tmp_path / "missing" / "out.diff", "--ultralytics-path", root)
+    assert f"Error: cannot write {tmp_path}/missing/out.diff: No such file or directory\n" in told
+    assert "is a directory" in refused("diff", "--output", tmp_path, "--ultralytics-path", root, code=2)
+
+
+def test_status_for_programs(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    report = json.loads(done("status", "--json", "--ultralytics-path", root))
+    assert report["path"] == str(root / "ultralytics")
+    assert (report["release"], report["standing"], report["applied"]) == ("8.2.50", "not_patched", None)
+    assert [each["number"] for each in report["modifications"]] == list(range(1, 16))
+    assert all(each["fits"] and each["places"] for each in report["modifications"])
+    assert (report["files"], report["made_by_hand"], report["imports_this"]) == ({}, [], False)
+    done("apply", "--ultralytics-path", root)
+    with (root / "ultralytics/cfg/__init__.py").open("a") as file:
+        file.write("# mine\n")
+    env = variables(PYTHONPATH=f"{PROJECT}:{root}")
+    report = json.loads(done("status", "--json", "--ultralytics-path", root, env=env))
+    assert (report["standing"], report["applied"]["release"]) == ("edited", "8.2.50")
+    assert report["files"]["ultralytics/cfg/__init__.py"] == "edited"
+    assert (report["imported"], report["imports_this"]) == (str(root / "ultralytics"), True)
+
+
+def test_status_of_an_edited_and_of_an_upgraded_checkout(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    done("apply", "--ultralytics-path", root)
+    with (root / "ultralytics/cfg/__init__.py").open("a") as file:
+        file.write("# mine\n")
+    told = done("status", "--ultralytics-path", root)
+    assert "8.2.50: patched and then edited (by" in told and "  ultralytics/cfg/__init__.py: edited since\n" in told
+    releases.unpack("8.3.200", root)
+    assert "8.3.200: overwritten by another release" in done("status", "--ultralytics-path", root)
+
+
+def test_python_imports_this_one_or_another(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    this = run("status", "--ultralytics-path", root, env=variables(PYTHONPATH=f"{PROJECT}:{root}"))
+    assert f"the environment of {sys.executable} imports this ultralytics.\n" in this.stderr
+    none = run("apply", "--ultralytics-path", root, env=variables(VIRTUAL_ENV="/nowhere"))
+    assert "the virtual environment /nowhere imports none. Training started in another folder" in none.stderr
+    assert f"put {root} first on PYTHONPATH\n" in none.stderr
+
+
+# Where the checkout is looked for.
+
+
+@pytest.mark.parametrize("folder", [".", "ultralytics", "ultralytics/models/yolo"])
+def test_the_checkout_around_the_current_folder(folder: str, checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    assert run("status", cwd=root / folder).stderr.startswith(
+        f"ultralytics 8.2.50 at {root}/ultralytics (contains the current folder)\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ["VIRTUAL_ENV", "CONDA_PREFIX"])
+def test_the_one_installed_in_the_active_environment(kind: str, tmp_path: Path) -> None:
+    site = releases.unpack("8.2.50", tmp_path / "lib/python3.11/site-packages")
+    pristine = everything(tmp_path)
+    assert f"{site}/ultralytics (installed in the " in run("apply", env=variables(**{kind: str(tmp_path)})).stderr
+    assert "ultralytics/utils/AddLoss.py,sha256=" in (site / "ultralytics-8.2.50.dist-info/RECORD").read_text()
+    assert "Reverted" in done("revert", "--ultralytics-path", site)
+    assert everything(tmp_path) == pristine
+
+
+# Refused: one message, that says what was expected, where, and what to do next.
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_not_a_checkout(command: str, tmp_path: Path) -> None:
+    (tmp_path / "file.py").touch()
+    told = refused(command, "--ultralytics-path", tmp_path)
+    assert told == (
+        f"Error: {tmp_path} is not an ultralytics checkout: expected ultralytics/__init__.py in it, stating a version. "
+        "Name a checkout's root, the package folder itself, or a site-packages folder that has ultralytics.\n"
+    )
+    assert "does not exist" in refused(command, "--ultralytics-path", tmp_path / "nothing")
+    assert "is a file" in refused(command, "--ultralytics-path", tmp_path / "file.py", code=2)
+    assert "found no ultralytics. Looked at" in refused(command, cwd=tmp_path, env=variables(VIRTUAL_ENV="/nowhere"))
+
+
+def test_several_installed(tmp_path: Path) -> None:
+    roots = [releases.unpack("8.2.50", tmp_path / name) for name in ("one", "two")]
+    env = variables(PYTHONPATH=os.pathsep.join(map(str, [PROJECT, *roots])))
+    told = refused("apply", env=env)
+    assert "holds more than one ultralytics:\n" in told
+    assert (
+        all(f"  {root}/ultralytics\n" in told for root in roots) and "Name the one to use: --ultralytics-path" in told
+    )
+
+
+def test_a_release_that_is_too_old(checkout: Checkout) -> None:
+    root = checkout("8.0.134")
+    before = timed(root)
+    told = refused("apply", "--ultralytics-path", root)
+    assert "8.0.134, whose trainer still lies under ultralytics/yolo/. distillpatch works from 8.0.136 on" in told
+    assert timed(root) == before
+
+
+def test_an_anchor_that_is_missing(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    trainer = root / "ultralytics/engine/trainer.py"
+    trainer.write_text(trainer.read_text().replace("self.plot_idx = [0, 1, 2]", "self.plot_indices = [0, 1, 2]"))
+    before = everything(root)
+    for command in ("diff", "apply"):
+        told = refused(command, "--ultralytics-path", root)
+        assert "Error: modification 2 (section 2.2: " in told and "does not fit ultralytics 8.2.50\n" in told
+        assert "  file:    ultralytics/engine/trainer.py\n  scope:   BaseTrainer.__init__\n" in told
+        assert "  pattern: self.plot_idx = [0, 1, 2]\n  result:  expected one match, found none\n" in told
+        assert "  nearest: line 146: self.plot_indices = [0, 1, 2]\n  from:    02-attributes.patch:" in told
+        assert "Nothing was written" in told
+    status = done("status", "--ultralytics-path", root)
+    assert "  2  2.2  The trainer knows its teacher and the options of distillation. does not fit\n" in status
+    assert "nearest: line 146: self.plot_indices" in status
+    assert everything(root) == before
+
+
+def test_a_checkout_modified_by_hand(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    (root / "ultralytics/utils/AddLoss.py").write_text("# mine\n")
+    before = everything(root)
+    told = refused("apply", "--ultralytics-path", root)
+    assert (
+        "modified by hand in the tutorial's way" in told and "  ultralytics/utils/AddLoss.py:1: modification 1" in told
+    )
+    assert "installing ultralytics 8.2.50 anew" in told
+    assert "made by hand: ultralytics/utils/AddLoss.py:1: modification 1 (" in done(
+        "status", "--ultralytics-path", root
+    )
+    assert everything(root) == before
+
+
+@pytest.mark.parametrize("content", [b"def f(:\n", b"x = '\xff'\n", b"x = '\0'\n", b"# coding: rot13\n"])
+def test_a_file_that_is_not_python(content: bytes, checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    (root / "ultralytics/cfg/__init__.py").write_bytes(content)
+    for command in ("apply", "status"):
+        told = refused(command, "--ultralytics-path", root)
+        assert "Error: ultralytics/cfg/__init__.py " in told and ("does not parse" in told or "be decoded" in told)
+
+
+@pytest.mark.parametrize("command", ["apply", "revert"])
+def test_no_permission(command: str) -> None:
+    root = releases.unpack("8.2.50", Path(tempfile.mkdtemp()) / "co")  # pytest's own folders are closed to others
+    try:
+        if command == "revert":
+            done("apply", "--ultralytics-path", root)
+        for place in (root.parent, root, *root.rglob("*")):
+            place.chmod(0o555 if place.is_dir() else 0o444)
+        before = timed(root)
+        told = as_another_user(command, "--ultralytics-path", root)
+        assert (told.returncode, told.stdout) == (1, "")
+        assert re.search(
+            rf"(?m)^Error: .* {root}/ultralytics\S*: Permission denied\. Nothing was changed\.$", told.stderr
+        )
+        assert timed(root) == before
+    finally:
+        for place in (root.parent, root, *root.rglob("*")):
+            place.chmod(0o755)
+        shutil.rmtree(root.parent)
+
+
+def as_another_user(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command as somebody who is not root, whom no file refuses anything."""
+    if os.geteuid() != 0:
+        return run(*arguments)
+    # The project may lie where nobody else may look, so the program gives up its rights when it has read all of it.
+    program = (
+        "import os\n"
+        "from distillpatch import cli\n"
+        "patch_set = cli.built_in()\n"
+        "cli.built_in = lambda: patch_set\n"
+        f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
+        f"cli.main({[*map(str, arguments)]!r})\n"
+    )
+    return subprocess.run([sys.executable, "-c", program], cwd="/", env=variables(), capture_output=True, text=True)
+
+
+def test_wrong_usage(checkout: Checkout) -> None:
+    assert "No such command 'aply'" in refused("aply", code=2)
+    assert "No such option" in refused("diff", "--dry", code=2)
+    both = refused("revert", "--keep-edited", "--restore-original", "--ultralytics-path", checkout("8.2.50"), code=2)
+    assert "exclude each other" in both
+
+
+def test_a_current_folder_that_is_gone() -> None:
+    program = (
+        "import os, subprocess, sys, tempfile\n"
+        "with tempfile.TemporaryDirectory() as folder:\n"
+        "    os.chdir(folder)\n"
+        "sys.exit(subprocess.run([sys.executable, '-m', 'distillpatch', 'diff']).returncode)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], env=variables(), capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr == "Error: the current folder does not exist any more; change to one that does\n"
+
+
+# Checkouts that people have.
+
+
+def test_a_checkout_with_windows_line_endings(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    for file in root.rglob("*.py"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    pristine = everything(root)
+    copy = shutil.copytree(root, root.with_name("copy"))
+    diff = subprocess.run(
+        [sys.executable, "-m", "distillpatch", "diff", "--ultralytics-path", root], env=variables(), capture_output=True
+    )
+    subprocess.run(["git", "apply"], cwd=copy, input=diff.stdout, check=True)
+    done("apply", "--ultralytics-path", root)
+    for path in ("engine/trainer.py", "engine/model.py", "cfg/__init__.py", "models/yolo/detect/train.py"):
+        text = (root / "ultralytics" / path).read_bytes()
+        assert text.count(b"\n") == text.count(b"\r\n")
+        assert text == (copy / "ultralytics" / path).read_bytes()
+    done("revert", "--ultralytics-path", root)
+    assert everything(root) == pristine
+
+
+def test_uncommitted_changes_are_told(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org"]
+    subprocess.run([*git, "init", "--quiet"], cwd=root, check=True)
+    subprocess.run([*git, "add", "--all"], cwd=root, check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message", "All"], cwd=root, check=True)
+    with (root / "ultralytics/cfg/__init__.py").open("a") as file:
+        file.write("# mine\n")
+    note = "Note: ultralytics/cfg/__init__.py had changes that are not committed to git; they were kept.\n"
+    assert note in run("apply", "--ultralytics-path", root).stderr
+    assert (root / "ultralytics/cfg/__init__.py").read_text().endswith("# mine\n")
+
+
+def test_a_patched_file_that_was_put_back_is_patched_again(checkout: Checkout, tmp_path: Path) -> None:
+    root, pristine = checkout("8.4.190"), releases.unpack("8.4.190", tmp_path)
+    done("apply", "--ultralytics-path", root)
+    applied = everything(root / "ultralytics" / "engine")
+    shutil.copy(pristine / "ultralytics/engine/trainer.py", root / "ultralytics/engine/trainer.py")
+    assert "trainer.py: equal to the original again" in done("status", "--ultralytics-path", root)
+    assert "Applied 15 modifications" in done("apply", "--ultralytics-path", root)
+    assert everything(root / "ultralytics" / "engine") == applied
+
+
+def test_nothing_of_the_checkout_is_run(checkout: Checkout, tmp_path: Path) -> None:
+    root, marker = checkout("8.2.50"), tmp_path / "was-run"
+    trap = f"open({str(marker)!r}, 'w').close()\nraise SystemExit('imported')\n"
+    for file in root.rglob("*.py"):
+        file.write_text(file.read_text() + f"\n\n{trap}")
+    for name in ("sitecustomize.py", "usercustomize.py", "conftest.py", "setup.py", "click.py", "libcst.py"):
+        (root / name).write_text(trap)
+    (root / "ultralytics" / "click.py").write_text(trap)
+    # As users call it: `python -m` would itself import from the current folder.
+    script, env = Path(sys.executable).with_name("distillpatch"), variables(VIRTUAL_ENV=str(tmp_path))
+    for command in COMMANDS:
+        assert subprocess.run([script, command], cwd=root, env=env, capture_output=True).returncode == 0
+        assert run(command, "--ultralytics-path", root).returncode == 0
+    assert not marker.exists()
+
+
+def test_the_heavy_modules_are_not_imported() -> None:
+    program = (
+        "import sys, distillpatch.cli; sys.exit(bool({'torch', 'ultralytics', 'numpy', 'rich'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], env=variables()).returncode == 0
+
+
+# A terminal, a pipe, a shell.
+
+
+def on_a_terminal(*arguments: object, **env: str) -> str:
+    """Return what a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "distillpatch", *map(str, arguments)]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=theirs, env=variables(TERM="xterm", **env)):
+        os.close(theirs)
+        written = b""
+        while True:
+            try:
+                written += os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                os.close(ours)
+                return written.decode()
+
+
+def test_colors_are_for_terminals_that_want_them(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    colored = on_a_terminal("diff", "--ultralytics-path", root)
+    assert "\x1b[32m+" in colored and "\x1b[31m-" in colored and "\x1b[36m@@" in colored
+    assert "\x1b" not in on_a_terminal("diff", "--ultralytics-path", root, NO_COLOR="1")
+    assert "\x1b" not in on_a_terminal("status", "--ultralytics-path", root, NO_COLOR="1")
+    assert "\x1b" in on_a_terminal("status", "--ultralytics-path", root, NO_COLOR="")
+    assert "\x1b" not in done("status", "--ultralytics-path", root)
+
+
+def test_a_reader_that_stops_early(checkout: Checkout) -> None:
+    command = f"{sys.executable} -m distillpatch diff --ultralytics-path {checkout('8.2.50')} | head -1"
+    result = subprocess.run(["bash", "-c", command], env=variables(), capture_output=True, text=True)
+    assert result.stdout.startswith("diff --git")
+    assert "Error" not in result.stderr and "Exception" not in result.stderr
+
+
+def test_a_folder_whose_name_is_in_no_encoding(checkout: Checkout, tmp_path: Path) -> None:
+    root = checkout("8.2.50").rename(tmp_path / os.fsdecode(b"caf\xe9"))
+    assert "8.2.50: not patched" in done("status", "--ultralytics-path", root)
+    assert "Applied 15" in done("apply", "--ultralytics-path", root)
+    assert "Reverted" in done("revert", "--ultralytics-path", root)
+
+
+def test_help_shows_examples() -> None:
+    told = done("--help")
+    assert "Examples:\n" in told and "  distillpatch apply --ultralytics-path ." in told
+    assert all(re.search(rf"(?m)^  {command} +[A-Z].*[^.]\.$", told) for command in COMMANDS)
+    for command in COMMANDS:
+        assert "--ultralytics-path" in done(command, "-h")
+
+
+def test_the_version() -> None:
+    assert done("--version").split()[-1] == __version__
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shell_completion(shell: str) -> None:
+    program = "from distillpatch.cli import main; main(prog_name='distillpatch')"
+    env = variables(_DISTILLPATCH_COMPLETE=f"{shell}_source")
+    result = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    assert result.returncode == 0 and "_DISTILLPATCH_COMPLETE" in result.stdout
+
+
+def test_a_diff_takes_less_than_a_second(checkout: Checkout) -> None:
+    """Of processor time, start-up included: wall time is that, on a machine on which no other tests are running."""
+    root = checkout("8.4.190")
+    taken = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done("diff", "--ultralytics-path", root)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    assert min(taken) < 1, taken

@@ -1,0 +1,81 @@
+"""The cache of releases: downloads are complete or absent, and unpacked trees are whole and ours to write in."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+import releases
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """An empty cache before a stand-in for pip that serves tiny wheels; returns the requests that reach it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    requests = []
+
+    def pip(*arguments: str) -> str:
+        requests.append(arguments)
+        if arguments[0] == "index":
+            return "ultralytics (8.4.2)\nAvailable versions: 8.4.2, 8.4.10, 8.4.3rc1, 8.0.136, 8.0.135, 7.9.999\n"
+        folder = Path(arguments[arguments.index("--dest") + 1])
+        version = arguments[-1].partition("==")[2]
+        with zipfile.ZipFile(folder / releases.wheel_path(version).name, "w") as archive:
+            archive.writestr("ultralytics/__init__.py", f'__version__ = "{version}"\n')
+            archive.writestr(f"ultralytics-{version}.dist-info/METADATA", f"Version: {version}\n")
+        return ""
+
+    monkeypatch.setattr(releases, "_pip", pip)
+    return requests
+
+
+def test_a_wheel_is_downloaded_once(index: list[tuple[str, ...]]) -> None:
+    assert releases.wheel("8.4.2") == releases.wheel("8.4.2") == releases.wheel_path("8.4.2")
+    assert len(index) == 1
+
+
+@pytest.mark.usefixtures("index")
+def test_an_interrupted_download_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*arguments: str) -> str:
+        folder = Path(arguments[arguments.index("--dest") + 1])
+        (folder / releases.wheel_path("8.4.2").name).write_bytes(b"PK, and then the line went dead")
+        return ""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(releases, "_pip", interrupted)
+        with pytest.raises(zipfile.BadZipFile):
+            releases.wheel("8.4.2")
+    assert {path.name for path in releases.wheel_path("8.4.2").parent.iterdir()} <= {".lock"}
+    assert zipfile.is_zipfile(releases.wheel("8.4.2"))
+
+
+@pytest.mark.usefixtures("index")
+def test_unpacking_gives_a_fresh_tree_each_time(tmp_path: Path) -> None:
+    first = releases.unpack("8.4.2", tmp_path / "first")
+    (first / "ultralytics/__init__.py").write_text("edited")
+    second = releases.unpack("8.4.2", tmp_path / "second")
+    assert (second / "ultralytics/__init__.py").read_text() == '__version__ = "8.4.2"\n'
+    assert (second / "ultralytics-8.4.2.dist-info/METADATA").exists()
+
+
+@pytest.mark.usefixtures("index")
+def test_the_list_of_releases_is_sorted_by_number_and_starts_at_the_oldest() -> None:
+    assert releases.all_releases() == ["8.0.136", "8.4.2", "8.4.10"]
+
+
+def test_an_index_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases, "_pip", lambda *_: "")
+    with pytest.raises(releases.ReleaseError, match="no releases"):
+        releases.all_releases()
+
+
+def test_pinned_releases_are_sorted_and_distinct() -> None:
+    assert list(releases.PINNED) == sorted(set(releases.PINNED), key=releases.version_key)
+
+
+@pytest.mark.parametrize("version", [releases.PINNED[0], releases.PINNED[-1]])
+def test_a_real_release_unpacks_into_a_package(version: str, tmp_path: Path) -> None:
+    tree = releases.unpack(version, tmp_path / "tree")
+    assert (tree / "ultralytics/engine/trainer.py").is_file()
+    assert (tree / f"ultralytics-{version}.dist-info/METADATA").is_file()
