@@ -1,0 +1,90 @@
+"""Measure how much longer a step takes with a teacher than it has to: `python tests/step_time.py [RELEASE]`.
+
+The floor is a plain step and one forward pass of the teacher under no_grad. Both kinds of step alternate within one
+training of a patched release, so that what else the machine does meets both, and the medians are compared.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import releases
+from digits import make_digits
+from lessons import lesson
+
+STEPS = 30
+SIZE = 320
+BATCH = 4
+
+CODE = """
+import time
+from statistics import median
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.nn.tasks import DetectionModel
+
+
+class Alternating(DetectionTrainer):
+    def preprocess_batch(self, batch):
+        batch = super().preprocess_batch(batch)
+        if self.hidden is not None:
+            with torch.no_grad():
+                self.hidden(batch["img"])
+        return batch
+
+
+def start(trainer):
+    trainer.hidden = None
+    if trainer.number % 2:
+        trainer.hidden, trainer.model_t = trainer.model_t, None
+    trainer.started = time.perf_counter()
+
+
+def end(trainer):
+    trainer.seconds[trainer.number % 2].append(time.perf_counter() - trainer.started)
+    trainer.model_t = trainer.hidden or trainer.model_t
+    trainer.number += 1
+
+
+def begin(trainer):
+    trainer.number, trainer.seconds = 0, ([], [])
+
+
+def measure(scale, **options):
+    torch.manual_seed(1)
+    model = YOLO("yolov8n.yaml")
+    for event, function in {"on_train_start": begin, "on_train_batch_start": start, "on_train_batch_end": end}.items():
+        model.add_callback(event, function)
+    teacher = DetectionModel(f"yolov8{scale}.yaml", nc=10, verbose=False)
+    name = "-".join([f"yolov8{scale}", *map(str, options.values())])
+    model.train(trainer=Alternating, **{**SETTINGS, "name": name, "model_t": teacher, **options})
+    distilled, floor = (median(seconds[2:]) for seconds in model.trainer.seconds)
+    report(**{name: [distilled, floor]})
+
+
+for scale in SCALES:
+    for kind in KINDS:
+        measure(scale, distill_feat_type=kind)
+"""
+
+
+def main(version: str = "8.4.190", scales: str = "sl", kinds: str = "cwd,mimic") -> None:
+    """Measure with a yolov8n as the student and teachers of some scales, by some feature losses."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        tree = releases.unpack(version, folder / "tree")
+        apply = [sys.executable, "-m", "distillpatch", "apply", "--ultralytics-path", str(tree)]
+        subprocess.run(apply, check=True, capture_output=True)
+        data = make_digits(folder / "digits", images=round(STEPS * BATCH / 0.8), size=SIZE)
+        code = f"SCALES, KINDS = {list(scales)}, {kinds.split(',')}\n{CODE}"
+        settings = {"imgsz": SIZE, "batch": BATCH, "nbs": BATCH, "val": False, "warmup_epochs": 0.0, "mosaic": 0.0}
+        run = lesson(tree, folder / "runs", data, code, limit=3600, **settings)
+    print(f"ultralytics {version}, {STEPS} steps of {BATCH} images of {SIZE} px, yolov8n as the student")
+    for name, (distilled, floor) in run.facts.items():
+        print(f"{name:16} step {distilled:.3f} s, floor {floor:.3f} s, ratio {distilled / floor:.3f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

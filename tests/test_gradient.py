@@ -1,0 +1,164 @@
+"""Who learns from what: the student from every loss, an offline teacher from none, an online one from its own alone.
+
+Each release trains for real, with the weights of the losses set so that one loss is alive at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lessons import lesson
+
+pytestmark = pytest.mark.training
+
+# Trains a yolov8n under a yolov8s, twelve images in two steps, and reports what each step was made of.
+SCRIPT = """
+from torch import nn
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.nn.tasks import DetectionModel
+
+OFF = dict(box=0.0, cls=0.0, dfl=0.0)  # the task's own loss: the student's and, as it takes these over, the teacher's
+
+
+def size(parameters):
+    return sum(p.grad.abs().sum().item() for p in parameters if p.grad is not None)
+
+
+def norm(parameters):
+    return torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]).norm().item()
+
+
+class Observed(DetectionTrainer):
+    def optimizer_step(self):
+        student, loss = self.model.model, self.distillloss
+        teacher = list(self.model_t.parameters())
+        mgd = getattr(loss.feature_loss, "generation", None)
+        self.steps.append({
+            "student": size(student.parameters()),
+            "backbone": [size(student[i].parameters()) for i in range(9)],
+            "align": [size(m.parameters()) for m in loss.align_module],
+            "generation": [size(m.parameters()) for m in mgd or ()],
+            "teacher": size(teacher),
+            "losses": [float(x) for x in (self.featureloss, self.teacherloss, self.logitloss)],
+            "modes": [self.model.training, loss.training, self.model_t.training],
+        })
+        unclipped = [norm(self.model.parameters()), norm(teacher) if self.distillonline else 0]
+        step = self.optimizer.step
+
+        def clipped(*args, **kwargs):
+            norms = [norm(self.model.parameters()), norm(teacher) if self.distillonline else 0]
+            self.steps[-1]["norms"] = [unclipped, norms]
+            return step(*args, **kwargs)
+
+        self.optimizer.step = clipped
+        super().optimizer_step()
+        self.optimizer.step = step
+
+
+def observe(name, teacher, **options):
+    state = lambda model: {k: v.clone() for k, v in model.state_dict().items()}
+
+    def start(trainer):
+        trainer.steps, trainer.before = [], [state(m) for m in (trainer.model, trainer.model_t, trainer.distillloss)]
+
+    def end(trainer):
+        after = [state(m) for m in (trainer.model, trainer.model_t, trainer.distillloss)]
+        same = [all(torch.equal(a[k], v) for k, v in b.items()) for a, b in zip(after, trainer.before)]
+        changed = [k for k, v in trainer.before[1].items() if not torch.equal(v, after[1][k])]
+        report(**{name: {"steps": trainer.steps, "same": same, "changed": changed}})
+
+    torch.manual_seed(0)
+    model = YOLO("yolov8n.yaml")
+    model.add_callback("on_train_start", start)
+    model.add_callback("on_train_end", end)
+    model.train(trainer=Observed, **{**SETTINGS, "name": name, **options}, model_t=teacher)
+
+
+torch.manual_seed(1)
+TEACHER = DetectionModel("yolov8s.yaml", nc=10, verbose=False)
+"""
+
+# One loss alive at a time, and a task's loss that is large enough to be clipped.
+MODES = """
+report(kinds=KINDS)
+for kind in KINDS:
+    observe(kind, TEACHER, distill_feat_type=kind, **OFF)
+observe("logit", TEACHER, logit_loss=True, distill_feat_weight=0.0, **OFF)
+imitated = dict(distillonline=True, logit_loss=True)
+observe("imitated online", TEACHER, **imitated, **OFF)
+observe("online", TEACHER, **imitated, box=75.0)
+"""
+
+RELEASES = ("8.0.150", "8.2.50", "8.3.150", "8.3.200", "8.4.0", "8.4.60", "8.4.190")
+# The feature losses go the same way through the trainer: on the newest release all of them, elsewhere the largest.
+KINDS = dict.fromkeys(RELEASES, ("mgd",)) | {RELEASES[-1]: ("cwd", "mgd", "mimic")}
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def facts(
+    request: pytest.FixtureRequest,
+    patched: Callable[[str], Path],
+    digits: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
+    """Train in each mode, in one process."""
+    folder = tmp_path_factory.mktemp(request.param)
+    code = f"KINDS = {KINDS[request.param]}\n{SCRIPT}{MODES}"
+    return lesson(patched(request.param), folder, digits, code, nbs=8, warmup_epochs=0).facts
+
+
+def test_the_feature_loss_alone_teaches_the_student_and_itself(facts: dict[str, Any]) -> None:
+    for kind in facts["kinds"]:
+        for step in facts[kind]["steps"]:
+            assert min(step["backbone"]) > 0
+            assert min(step["align"]) > 0
+            assert step["losses"][0] > 0
+            assert step["losses"][1:] == [0, 0]
+            assert len(step["generation"]) == (8 if kind == "mgd" else 0)
+            assert all(size > 0 for size in step["generation"])
+
+
+def test_an_offline_teacher_is_bit_identical_after_an_epoch(facts: dict[str, Any]) -> None:
+    for mode in (*facts["kinds"], "logit"):
+        student, teacher, _ = facts[mode]["same"]
+        assert teacher
+        assert not student
+        for step in facts[mode]["steps"]:
+            assert step["teacher"] == 0
+            assert step["modes"] == [True, True, False]
+
+
+def test_the_logit_loss_alone_teaches_the_student(facts: dict[str, Any]) -> None:
+    for step in facts["logit"]["steps"]:
+        assert step["losses"][:2] == [0, 0]
+        assert step["losses"][2] > 0
+        assert min(step["backbone"]) > 0
+
+
+def test_an_online_teacher_learns_nothing_from_being_imitated(facts: dict[str, Any]) -> None:
+    for step in facts["imitated online"]["steps"]:
+        assert step["losses"][0] > 0
+        assert step["losses"][1] == 0
+        assert step["losses"][2] > 0
+        assert step["student"] > 0
+        assert step["teacher"] == 0
+
+
+def test_an_online_teacher_learns_its_task(facts: dict[str, Any]) -> None:
+    online = facts["online"]
+    for step in online["steps"]:
+        assert step["losses"][1] > 0
+        assert step["teacher"] > 0
+        assert step["modes"] == [True, True, True]
+    assert online["same"] == [False, False, False]
+    assert {"model.0.conv.weight", "model.21.cv1.conv.weight", "model.0.bn.running_mean"} <= set(online["changed"])
+
+
+def test_an_online_teacher_is_clipped_as_the_student_is(facts: dict[str, Any]) -> None:
+    for step in facts["online"]["steps"]:
+        unclipped, clipped = step["norms"]
+        assert min(unclipped) > 10
+        assert clipped == pytest.approx([10, 10], rel=0.01)

@@ -1,0 +1,211 @@
+"""Checkpoints hold the student alone, and an interrupted run goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+pytest.importorskip("torch")
+
+import releases
+import yaml
+from lessons import COLUMNS, lesson, results
+from training import Run, execute
+
+pytestmark = pytest.mark.training
+
+RELEASES = ("8.0.150", "8.2.50", "8.3.200", "8.4.190")
+MODES = ("offline", "online")
+EPOCHS = 4
+
+# Of a run that was interrupted, kept aside as <mode>.pt, and of one that was not.
+CHECKPOINTS = [
+    *(f"{mode}.pt" for mode in MODES),
+    *(f"{mode}-whole/weights/{name}.pt" for mode in MODES for name in ("best", "last")),
+    "online-whole/weights/last_teacher.pt",
+]
+
+# All images in one batch and none of them augmented: the order in which they come, which a resumed run does not
+# restore, makes no difference.
+SETTINGS: dict[str, Any] = {
+    **dict.fromkeys(("mosaic", "hsv_h", "hsv_s", "hsv_v", "translate", "scale", "fliplr", "warmup_epochs"), 0.0),
+    "batch": 16,
+    "nbs": 16,
+    "optimizer": "SGD",
+    "lr0": 0.001,
+    "epochs": EPOCHS,
+}
+
+# Trains twice in each mode, once to the end and once until the second epoch is saved.
+INTERRUPTED = """
+from copy import deepcopy
+from ultralytics.nn.tasks import DetectionModel
+
+torch.manual_seed(1)
+TEACHER = DetectionModel("yolov8s.yaml", nc=10, verbose=False)  # which no file holds
+
+
+def interrupt(trainer):
+    if trainer.epoch == 1:
+        state = {"distillloss": trainer.distillloss.state_dict(), "teacher": trainer.model_t.state_dict()}
+        state["optimizer"] = trainer.optimizer.state_dict()
+        torch.save(state, trainer.save_dir / "interrupted.pt")
+        raise KeyboardInterrupt
+
+
+for mode, options in MODES.items():
+    for name in ("whole", "part"):
+        model = YOLO("yolov8n.yaml")
+        if name == "part":
+            model.add_callback("on_fit_epoch_end", interrupt)
+        try:
+            model.train(**{**SETTINGS, "name": f"{mode}-{name}", **options}, model_t=TEACHER)
+        except KeyboardInterrupt:
+            report(**{f"{mode} interrupted": True})
+"""
+
+# Resumes from Python, and from the command line.
+RESUMED = """
+import sys
+from pathlib import Path
+from ultralytics.cfg import entrypoint
+from ultralytics.utils import callbacks
+
+HALF = dict(rtol=2e-3, atol=1e-5)  # later releases keep the optimizer's state in half precision
+
+
+def start(trainer):
+    saved = torch.load(trainer.save_dir / "interrupted.pt", weights_only=False)
+    now = {"distillloss": trainer.distillloss.state_dict(), "teacher": trainer.model_t.state_dict()}
+    for part, state in now.items():
+        same = all(torch.equal(v, saved[part][k]) for k, v in state.items())
+        report(**{f"{trainer.args.name} {part}": same and len(state) == len(saved[part])})
+    optimizers = saved["optimizer"], trainer.optimizer.state_dict()
+    momenta = [[x["momentum_buffer"] for x in o["state"].values()] for o in optimizers]
+    close = all(torch.allclose(a, b, **HALF) for a, b in zip(*momenta))
+    report(**{f"{trainer.args.name} optimizer": close, f"{trainer.args.name} momenta": [len(m) for m in momenta]})
+    report(**{f"{trainer.args.name} model_t": trainer.args.model_t})
+
+
+callbacks.default_callbacks["on_train_start"].append(start)
+YOLO("offline-part/weights/last.pt").train(resume=True)
+sys.argv[:] = ["yolo", "train", "resume", "model=online-part/weights/last.pt"]
+entrypoint()
+"""
+
+# Looks at checkpoints as somebody who has never heard of distillation.
+OPENED = """
+import sys
+import numpy as np
+from ultralytics import YOLO
+
+for path in sys.argv[1:]:
+    model = YOLO(path)
+    size = sum(p.numel() for p in model.model.parameters())
+    boxes = model.predict(np.zeros((64, 64, 3), np.uint8), imgsz=64, verbose=False)[0].boxes
+    report(**{path: [size, boxes.shape[1]]})
+report(AddLoss=any("AddLoss" in name for name in sys.modules))
+"""
+
+
+class Story(NamedTuple):
+    """What happened: a process that was interrupted, a look with the pristine release, a process that resumed."""
+
+    interrupted: Run
+    opened: Run
+    resumed: Run
+
+    @property
+    def folder(self) -> Path:
+        """Return where all the trainings lie."""
+        return self.interrupted.folder
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def story(
+    request: pytest.FixtureRequest,
+    patched: Callable[[str], Path],
+    digits: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Story:
+    """Train, interrupt, look at what lies there, and resume."""
+    folder, tree = tmp_path_factory.mktemp(request.param), patched(request.param)
+    pristine = releases.unpack(request.param, tmp_path_factory.mktemp("pristine"))
+    modes = {"offline": {}, "online": {"distillonline": True, "logit_loss": True}}
+    interrupted = lesson(tree, folder, digits, f"MODES = {modes!r}\n{INTERRUPTED}", **SETTINGS)
+    for mode in MODES:  # the resumed run will overwrite it
+        shutil.copy(folder / f"{mode}-part/weights/last.pt", folder / f"{mode}.pt")
+    opened = execute(pristine, folder, OPENED, *CHECKPOINTS)
+    return Story(interrupted, opened, lesson(tree, folder, digits, RESUMED))
+
+
+# Checkpoints ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("checkpoint", CHECKPOINTS)
+def test_a_checkpoint_knows_nothing_of_distillation(story: Story, checkpoint: str) -> None:
+    with zipfile.ZipFile(story.folder / checkpoint) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("data.pkl"))
+        pickled = archive.read(name)
+    assert b"DetectionModel" in pickled
+    assert not [word for word in (b"AddLoss", b"FeatureLoss", b"align_module") if word in pickled]
+
+
+def test_checkpoints_open_in_the_pristine_release(story: Story) -> None:
+    student, teacher = 3_012_798, 11_139_470
+    for checkpoint in CHECKPOINTS:
+        size, columns = story.opened.facts[checkpoint]
+        assert size == (teacher if checkpoint.endswith("teacher.pt") else student), checkpoint
+        assert columns == 6, "boxes were predicted"
+    assert not story.opened.facts["AddLoss"]
+
+
+def test_the_arguments_stay_small_and_name_the_teacher(story: Story) -> None:
+    for mode in MODES:
+        file = story.folder / f"{mode}-part/args.yaml"
+        arguments = yaml.safe_load(file.read_text(encoding="utf-8"))
+        assert file.stat().st_size < 10_000
+        assert Path(arguments["model_t"]) == story.folder / f"{mode}-part_teacher.pt"
+        assert Path(arguments["model_t"]).is_file()
+        assert arguments.get("distillonline", False) == (mode == "online")
+
+
+def test_a_finished_run_leaves_nothing_that_only_a_resumed_one_needs(story: Story) -> None:
+    left = {folder.parent.name: {file.name for file in folder.iterdir()} for folder in story.folder.glob("*/weights")}
+    for run in ("whole", "part"):
+        assert left[f"offline-{run}"] == {"best.pt", "last.pt"}
+        assert left[f"online-{run}"] == {"best.pt", "last.pt", "last_teacher.pt"}
+
+
+# Resuming -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_resumed_run_has_the_same_teacher(story: Story, mode: str) -> None:
+    assert story.interrupted.facts[f"{mode} interrupted"]
+    assert story.resumed.facts[f"{mode}-part teacher"]
+    assert Path(story.resumed.facts[f"{mode}-part model_t"]) == story.folder / f"{mode}-part_teacher.pt"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_resumed_run_has_the_same_feature_loss_and_optimizer_state(story: Story, mode: str) -> None:
+    facts = story.resumed.facts
+    assert facts[f"{mode}-part distillloss"]
+    assert facts[f"{mode}-part optimizer"]
+    before, after = facts[f"{mode}-part momenta"]
+    assert before == after > 100
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_resumed_run_ends_as_the_uninterrupted_one(story: Story, mode: str) -> None:
+    whole, part = (results(story.resumed, f"{mode}-{name}") for name in ("whole", "part"))
+    assert part.column("epoch") == whole.column("epoch")
+    losses = [column for column in whole.columns if column.startswith("train/")]
+    assert set(COLUMNS) <= set(losses)
+    for column in losses:
+        assert part.column(column) == pytest.approx(whole.column(column), rel=0.03), column

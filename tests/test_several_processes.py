@@ -1,0 +1,228 @@
+"""Training in two processes: every one distills, they stay in step, and together they make one process's gradient.
+
+See `isolated/gloo.py` for how ultralytics is brought to do that without GPUs.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+import yaml
+from digits import make_digits
+from lessons import lesson
+from training import QUICK, Run, execute
+
+pytestmark = pytest.mark.training
+
+# Processes that run side by side get in each other's way if each of them uses all processors.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+# The joined gradient --------------------------------------------------------------------------------------------------
+
+# Two trainings of one step over all images, which one process sees as one batch and two as half a batch each. For the
+# sum to be the same, no term may depend on which images come together:
+#   - "parts", from images that all differ: the batch statistics are fixed, and the task's loss, which upstream divides
+#     by a figure of the batch, is off;
+#   - "copies", from one image many times over: all losses are on, an online teacher's as well.
+JOINED = '''
+import sys
+from pathlib import Path
+from torch import nn
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.nn.tasks import DetectionModel
+
+
+def build(config, seed):
+    """Return a model whose features tell images apart, and whose boxes have about the size of a digit.
+
+    Where boxes hit nothing, upstream's loss is a sum over the batch and not a mean.
+    """
+    torch.manual_seed(seed)
+    model = DetectionModel(config, nc=10, verbose=False)
+    normalizations = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momentum = normalizations[0].momentum
+    for module in normalizations:
+        module.momentum = None
+    with torch.no_grad():
+        model.train()(torch.rand(8, 3, 64, 64))
+    for module in normalizations:
+        module.momentum = momentum
+    for box in model.model[-1].cv2:
+        box[-1].bias.data.view(4, 16)[:, 1:3] += 5  # the distances of an edge, in strides
+    return model
+
+
+class Observed(DetectionTrainer):
+    def optimizer_step(self):
+        models = {"student": self.model, "teacher": self.model_t, "distillloss": self.distillloss}
+        models = {name: getattr(model, "module", model) for name, model in models.items()}
+        self.gradients = {n: {k: p.grad for k, p in m.named_parameters()} for n, m in models.items()}
+        self.gradients["losses"] = [float(x) for x in (self.featureloss, self.teacherloss, self.logitloss)]
+        torch.save(self.gradients, f"{self.args.name}-gradients.pt")
+        super().optimizer_step()
+
+
+def begin(trainer):
+    student = getattr(trainer.model, "module", trainer.model)
+    student.load_state_dict(build("yolov8n.yaml", 2).state_dict())
+    torch.manual_seed(3)
+    for parameter in trainer.distillloss.parameters():
+        nn.init.normal_(parameter, std=0.1)
+
+
+def fix_statistics(trainer):
+    for module in (*trainer.model.modules(), *trainer.distillloss.modules()):
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def train(name, data, *callbacks, **options):
+    model = YOLO("yolov8n.yaml")
+    model.add_callback("on_pretrain_routine_end", begin)
+    for callback in callbacks:
+        model.add_callback("on_train_batch_start", callback)
+    options = {**SETTINGS, "name": name, "data": data, "model_t": "teacher.pt", "logit_loss": True, **options}
+    model.train(trainer=Observed, **options)
+
+
+torch.save({"model": build("yolov8s.yaml", 1), "epoch": -1, "train_args": {"task": "detect"}}, "teacher.pt")
+train("parts", PARTS, fix_statistics, distill_feat_type="mimic", box=0.0, cls=0.0, dfl=0.0)
+train("copies", COPIES, distillonline=True)
+'''
+
+# No image is augmented, and all are in one batch.
+UNTOUCHED = dict.fromkeys(("mosaic", "hsv_h", "hsv_s", "hsv_v", "translate", "scale", "fliplr", "warmup_epochs"), 0.0)
+IMAGES = 16
+
+JOINS = ("8.0.150", "8.3.200", "8.4.190")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def copies_of_one(data: Path, folder: Path) -> Path:
+    """Make a data set like another, but with the first of its images in the place of each."""
+    copied = make_digits(folder, images=20, size=64)
+    for kind, suffix in (("images", ".png"), ("labels", ".txt")):
+        first = (data.parent / kind / f"train/00000{suffix}").read_bytes()
+        for file in (folder / kind / "train").glob(f"*{suffix}"):
+            file.write_bytes(first)
+    return copied
+
+
+@pytest.fixture(scope="module", params=JOINS)
+def gradients(
+    request: pytest.FixtureRequest,
+    patched: Callable[[str], Path],
+    digits: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, list[dict[str, Any]]]:
+    """Train as one process and as two; return what each found, the one process first."""
+    folder, tree = tmp_path_factory.mktemp(request.param), patched(request.param)
+    copies = copies_of_one(digits, folder / "copies")
+    code = f"PARTS, COPIES = {str(digits)!r}, {str(copies)!r}\n{JOINED}"
+    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    processes: dict[str, dict[str, str]] = {"alone": {}}
+    processes |= {f"rank{rank}": {"RANK": str(rank), "LOCAL_RANK": str(rank), **world} for rank in (0, 1)}
+
+    def start(name: str) -> Run:
+        settings = {**UNTOUCHED, "batch": IMAGES, "nbs": IMAGES, "val": False}
+        return lesson(tree, folder / name, digits, code, variables={**ONE_THREAD, **processes[name]}, **settings)
+
+    with ThreadPoolExecutor() as pool:
+        runs = list(pool.map(start, processes))
+    return {
+        training: [torch.load(run.folder / f"{training}-gradients.pt", weights_only=False) for run in runs]
+        for training in ("parts", "copies")
+    }
+
+
+def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    """Return how much two gradients differ, as a share of the first's length."""
+    first, second = (torch.cat([g.flatten() for g in model.values() if g is not None]) for model in (one, other))
+    assert first.norm() > 0
+    return float((first - second).norm() / first.norm())
+
+
+@pytest.mark.parametrize(("training", "models"), [("parts", 2), ("copies", 3)])
+def test_two_processes_make_the_gradient_of_one_on_the_joined_batch(
+    gradients: dict[str, list[dict[str, Any]]], training: str, models: int
+) -> None:
+    alone, *ranks = gradients[training]
+    for model in ("student", "distillloss", "teacher")[:models]:
+        assert difference(ranks[0][model], ranks[1][model]) == 0
+        assert difference(alone[model], ranks[0][model]) < 1e-4, model
+
+
+def test_the_halves_of_a_batch_have_losses_of_their_own(gradients: dict[str, list[dict[str, Any]]]) -> None:
+    """The test above would be worth nothing if both processes had seen the same.
+
+    Untrained models hardly tell images apart (in 8.0.150 by 3e-4 and 6e-6), but one image has one loss.
+    """
+    _, first, second = (found["losses"] for found in gradients["parts"])
+    assert first[0] != pytest.approx(second[0], rel=1e-4)
+    assert first[2] != second[2]
+
+
+# Upstream's launcher --------------------------------------------------------------------------------------------------
+
+# Releases by how they tell their workers what to do: by running the user's script again, by writing the arguments into
+# a script, and by a pickled state.
+LAUNCHED = """
+import gloo
+import torch
+from ultralytics import YOLO
+from ultralytics.nn.tasks import DetectionModel
+
+if __name__ == "__main__":
+    torch.manual_seed(1)
+    teacher = DetectionModel("yolov8s.yaml", nc=10, verbose=False)  # which no file holds
+    YOLO("yolov8n.yaml").train(**OPTIONS, model_t=teacher)
+    if gloo.RANK == -1:
+        torch.save(teacher.state_dict(), "taught.pt")
+        saved = YOLO("run_teacher.pt").model.state_dict()
+        report(saved=all(torch.equal(v, saved[k]) for k, v in teacher.state_dict().items()))
+"""
+LAUNCHES = {"8.0.150": False, "8.2.50": True, "8.3.150": False, "8.3.200": True, "8.4.60": False, "8.4.190": True}
+
+
+@pytest.mark.parametrize(("version", "online"), LAUNCHES.items())
+def test_upstreams_launcher_starts_workers_that_distill(
+    version: str, online: bool, patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    options = {"distillonline": online, "logit_loss": True, "distill_feat_type": "mgd", "distill_layers": [15, 18]}
+    quick = {**QUICK, "data": str(digits), "project": str(tmp_path), "device": "0,1", "epochs": 2, "nbs": 8}
+    code = f"OPTIONS = {quick | options!r}\n{LAUNCHED}"
+    run = execute(patched(version), tmp_path, code, variables=ONE_THREAD)
+    assert run.facts == {"saved": True}
+
+    states = [torch.load(tmp_path / f"rank{rank}.pt", weights_only=False) for rank in (0, 1)]
+    teacher = tmp_path / "run_teacher.pt"
+    for state in states:
+        assert Path(state["args"]["model_t"]) == teacher
+        assert {key: state["args"][key] for key in options} == options
+        alive = [value > 0 for value in state["items"].values()]
+        assert alive == [True, online, True]
+    assert states[0]["items"] != states[1]["items"], "each has its own part of the images"
+    for model in ("student", "distillloss", "teacher"):
+        one, other = (state[model] for state in states)
+        learned = [key for key in one if key.endswith(("weight", "bias"))]
+        assert learned
+        assert all(torch.equal(one[key], other[key]) for key in learned), model
+    taught = torch.load(tmp_path / "taught.pt")
+    assert all(torch.equal(value, taught[key]) for key, value in states[0]["teacher"].items()) != online
+
+    arguments = yaml.safe_load((tmp_path / "run/args.yaml").read_text(encoding="utf-8"))
+    assert arguments["model_t"] == str(teacher)
+    assert arguments["distill_layers"] == [15, 18]
