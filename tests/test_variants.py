@@ -1,0 +1,145 @@
+"""Edited checkouts: patched correctly or refused precisely, never patched wrongly; and taken back to the byte."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import landings
+import matrix
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from variants import (
+    EDITED,
+    EDITS,
+    ENDINGS,
+    FORMATS,
+    HAS_RUFF,
+    KEPT,
+    RELEASES,
+    Fate,
+    Files,
+    files_of,
+    insert_above,
+    statement_lines,
+)
+
+from distillpatch.errors import DistillpatchError
+from distillpatch.plan import PlanError, make_plan, paths, require
+from distillpatch.transaction import lock
+from distillpatch.workflow import apply
+
+# Where the tools for reformatting are not, the newest release alone shows that the Python version makes no difference.
+TESTED = RELEASES if HAS_RUFF else RELEASES[-1:]
+
+USED = [name for name in EDITS if HAS_RUFF or name not in FORMATS]
+
+
+def patch(files: Files) -> tuple[Mapping[str, bytes] | None, str]:
+    """Return the patched files, or None and the error that refuses them."""
+    wanted = {path: files.get(path) for path in paths(matrix.patch_set())}
+    try:
+        changes = require(make_plan(matrix.patch_set(), wanted, "edited")).changes
+    except DistillpatchError as error:
+        return None, str(error)
+    return {change.path: change.after for change in changes if change.after is not None}, ""
+
+
+@pytest.mark.parametrize("name", USED)
+@pytest.mark.parametrize("release", TESTED)
+def test_an_edited_checkout(release: str, name: str) -> None:
+    edited = EDITS[name].change(files_of(release))
+    if edited == files_of(release):
+        pytest.skip("nothing to edit in this release")
+    assert_fate(edited, EDITS[name].fate)
+
+
+def assert_fate(edited: Files, fate: Fate) -> None:
+    """Assert that edited files meet their fate, and in no case a wrong one."""
+    after, error = patch(edited)
+    if after is None:
+        assert fate is not Fate.PATCHED, error
+        assert "modification " in error or "does not parse" in error
+        return
+    assert fate is not Fate.REFUSED
+    assert landings.examine(after).failures == ()
+
+
+@pytest.mark.skipif(not HAS_RUFF, reason="ruff is not installed")
+def test_every_edit_edits_some_release() -> None:
+    idle = [n for n, edit in EDITS.items() if all(edit.change(files_of(r)) == files_of(r) for r in RELEASES)]
+    assert idle == []
+
+
+ENDS = st.sampled_from([None, *ENDINGS])
+STYLES = st.sampled_from([None, *FORMATS] if HAS_RUFF else [None])
+
+
+@given(
+    release=st.sampled_from(RELEASES),
+    names=st.lists(st.sampled_from(sorted(KEPT)), unique=True, max_size=6),
+    style=STYLES,
+    ending=ENDS,
+)
+def test_edits_of_a_kind_go_together(release: str, names: Sequence[str], style: str | None, ending: str | None) -> None:
+    files = files_of(release)
+    for name in (*names, style, ending):
+        files = EDITS[name].change(files) if name else files
+    fates = {EDITS[name].fate for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        tree, copy = (edited_tree(release, Path(folder) / name, files) for name in ("tree", "copy"))
+        try:
+            found = matrix.round_trip(tree, copy)
+        except PlanError:
+            assert Fate.EITHER in fates
+            return
+    assert found.failures == ()
+
+
+def edited_tree(release: str, folder: Path, files: Files) -> Path:
+    """Return a checkout of a release with edited files."""
+    matrix.unpack_part(release, folder)
+    for path, content in files.items():
+        (folder / path).write_bytes(content)
+    return folder
+
+
+@given(release=st.sampled_from(RELEASES), path=st.sampled_from(EDITED), data=st.data())
+def test_logging_anywhere(release: str, path: str, data: st.DataObject) -> None:
+    text = files_of(release)[path].decode()
+    lines = data.draw(st.lists(st.sampled_from(statement_lines(text)), unique=True, min_size=1, max_size=40))
+    for line in sorted(lines, reverse=True):
+        text = insert_above(text, line, 'print("here")')
+    assert_fate({**files_of(release), path: text.encode()}, Fate.EITHER)
+
+
+# Edits that do not only compile but run, where what they name is there.
+TRAINED = {
+    "8.0.150": ("more attributes", "a parameter", "an argument of the optimizer", "tabs", "CRLF"),
+    "8.3.200": ("more attributes", "any parameters by keyword", "a last argument of the optimizer", "2 spaces"),
+    "8.4.190": ("more attributes", "hints on the attributes", "logging above the anchors", "a subclass that overrides"),
+}
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("release", TRAINED)
+def test_an_edited_checkout_trains(release: str, checkout: Callable[[str], Path], digits: Path, tmp_path: Path) -> None:
+    from lessons import COLUMNS, lesson, results
+
+    tree = checkout(release)
+    files = files_of(release)
+    for name in TRAINED[release]:
+        files = EDITS[name].change(files)
+    for path, content in files.items():
+        (tree / path).write_bytes(content)
+    with lock(tree / "ultralytics") as held:
+        apply(held, matrix.situation(tree))
+
+    run = lesson(tree, tmp_path, digits, 'train("run", model_t=save_teacher(), logit_loss=True)')
+    (row,) = results(run, "run").rows
+    losses = dict(zip(results(run, "run").columns, row, strict=True))
+    assert all(math.isfinite(loss) for loss in row)
+    assert losses[COLUMNS[0]] > 0 and losses[COLUMNS[2]] > 0
