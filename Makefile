@@ -1,0 +1,41 @@
+# `make test` and `make demo` set up all that they need, environments included: see tests/environments.py.
+
+IN := python3 tests/environments.py
+
+# Which releases `make matrix` goes through; all of them by default.
+RELEASES := all
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format matrix fuzz clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo:  ## patch a real release, distill a student with it in three modes, and take it all back
+	$(IN) main python tests/demo.py
+
+test: lint  ## lint, type-check, and test on every Python and PyTorch that is promised
+	$(IN) cli-oldest python -m pytest -n auto -m "not training"
+	$(IN) cli-newest python -m pytest -n auto -m "not training"
+	$(IN) runtime-oldest python -m pytest tests/test_losses.py
+	$(IN) main python -m pytest -n auto --dist loadfile --durations 10
+
+lint:  ## check style and types
+	$(IN) main ruff check
+	$(IN) main ruff format --check
+	$(IN) main mypy
+
+format:  ## rewrite the code in the project's style
+	$(IN) main ruff check --fix
+	$(IN) main ruff format
+
+matrix:  ## check every ultralytics release, or RELEASES="8.3.0 8.4.0"
+	$(IN) main python tests/matrix.py $(RELEASES)
+
+fuzz:  ## try 10,000 broken files and states each, and 500 edited checkouts
+	DISTILLPATCH_FUZZ=10000 $(IN) main python -m pytest -n auto --hypothesis-profile fuzz --durations 10 \
+		tests/test_fuzz_engine.py tests/test_variants.py tests/test_state.py tests/test_revert.py -m "not training"
+
+clean:  ## remove what the other targets left in the clone
+	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
