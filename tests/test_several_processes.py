@@ -197,6 +197,25 @@ if __name__ == "__main__":
 LAUNCHES = {"8.0.150": False, "8.2.50": True, "8.3.150": False, "8.3.200": True, "8.4.60": False, "8.4.190": True}
 
 
+def saved(folder: Path, moment: str) -> list[dict[str, Any]]:
+    """Return what the processes have saved at the start or at the end of a training, by rank."""
+    return [torch.load(folder / f"{moment}{rank}.pt", weights_only=False) for rank in (0, 1)]
+
+
+def assert_in_step(states: list[dict[str, Any]]) -> None:
+    """Assert that what is trained is the same in all processes."""
+    for model in ("student", "distillloss", "teacher"):
+        one, other = (state[model] for state in states)
+        learned = [key for key in one if key.endswith(("weight", "bias"))]
+        assert learned
+        assert all(torch.equal(one[key], other[key]) for key in learned), model
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Tell whether two states are equal, bit for bit."""
+    return one.keys() == other.keys() and all(torch.equal(value, other[key]) for key, value in one.items())
+
+
 @pytest.mark.parametrize(("version", "online"), LAUNCHES.items())
 def test_upstreams_launcher_starts_workers_that_distill(
     version: str, online: bool, patched: Callable[[str], Path], digits: Path, tmp_path: Path
@@ -207,7 +226,7 @@ def test_upstreams_launcher_starts_workers_that_distill(
     run = execute(patched(version), tmp_path, code, variables=ONE_THREAD)
     assert run.facts == {"saved": True}
 
-    states = [torch.load(tmp_path / f"rank{rank}.pt", weights_only=False) for rank in (0, 1)]
+    states = saved(tmp_path, "end")
     teacher = tmp_path / "run_teacher.pt"
     for state in states:
         assert Path(state["args"]["model_t"]) == teacher
@@ -215,14 +234,46 @@ def test_upstreams_launcher_starts_workers_that_distill(
         alive = [value > 0 for value in state["items"].values()]
         assert alive == [True, online, True]
     assert states[0]["items"] != states[1]["items"], "each has its own part of the images"
-    for model in ("student", "distillloss", "teacher"):
-        one, other = (state[model] for state in states)
-        learned = [key for key in one if key.endswith(("weight", "bias"))]
-        assert learned
-        assert all(torch.equal(one[key], other[key]) for key in learned), model
+    assert_in_step(states)
+    assert run.log.count("Distillation: ") == 1, "one process says who teaches whom"
     taught = torch.load(tmp_path / "taught.pt")
-    assert all(torch.equal(value, taught[key]) for key, value in states[0]["teacher"].items()) != online
+    assert same(states[0]["teacher"], taught) != online
 
     arguments = yaml.safe_load((tmp_path / "run/args.yaml").read_text(encoding="utf-8"))
     assert arguments["model_t"] == str(teacher)
     assert arguments["distill_layers"] == [15, 18]
+
+
+# A run of which both processes died goes on in two new ones.
+RESUMED = """
+import gloo
+from ultralytics import YOLO
+
+if __name__ == "__main__":
+    YOLO("run/weights/last.pt").train(resume=True)
+"""
+
+
+@pytest.mark.parametrize("version", ["8.0.150", "8.2.50", "8.4.190"])
+def test_a_run_in_two_processes_is_resumed_in_two(
+    version: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    one_batch = {**UNTOUCHED, "batch": IMAGES, "nbs": IMAGES, "optimizer": "SGD", "lr0": 0.001}
+    options = {**QUICK, **one_batch, "data": str(digits), "device": "0,1", "epochs": 2}
+    options |= {"distillonline": True, "logit_loss": True, "distill_feat_type": "mgd"}
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    launched = {folder: f"OPTIONS = {options | {'project': str(folder)}!r}\n{LAUNCHED}" for folder in (whole, part)}
+    execute(patched(version), whole, launched[whole], variables=ONE_THREAD)
+    execute(patched(version), part, launched[part], variables={**ONE_THREAD, "STOP_AT": "1"}, fails=True)
+    fresh = saved(part, "start")
+    kept = torch.load(part / "run/weights/last_distill.pt", weights_only=False)["distillloss"]
+    execute(patched(version), part, RESUMED, variables=ONE_THREAD)
+
+    for rank, state in enumerate(saved(part, "start")):
+        assert same(state["distillloss"], kept)
+        for model in ("student", "teacher", "distillloss"):
+            assert not same(state[model], fresh[rank][model]), f"{model}: the first epoch is not lost"
+    ends = saved(part, "end")
+    assert_in_step(ends)
+    for resumed, uninterrupted in zip(ends, saved(whole, "end"), strict=True):
+        assert resumed["items"] == pytest.approx(uninterrupted["items"], rel=0.03)

@@ -3,8 +3,8 @@
 
 ultralytics knows several processes on as many GPUs only. What it asks of CUDA it gets from the CPU here, and the
 processes talk over gloo instead of NCCL; all else is upstream's own, from the launcher to the end of the training, but
-for the final evaluation, which 8.4 makes on a GPU alone. What each process ends with is saved as `rank0.pt` and
-`rank1.pt` beside the run.
+for the final evaluation, which 8.4 makes on a GPU alone. What each process starts and ends with is saved beside the
+run, as `start0.pt`, `end0.pt` and so on by rank. With STOP_AT in the environment, all processes fail before that epoch.
 """
 
 import os
@@ -15,7 +15,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.models import YOLO  # noqa: F401  all modules that name what is replaced
-from ultralytics.utils import torch_utils
+from ultralytics.utils import callbacks, torch_utils
 
 WORLD_SIZE = 2
 DEVICES = "0,1"
@@ -51,10 +51,19 @@ def setup_ddp(self, *arguments):
 
 def train(self, *arguments):
     _train(self, *arguments)
-    models = {"student": self.model, "teacher": self.model_t, "distillloss": self.distillloss}
+    save(self, "end")
+
+
+def save(trainer, moment):
+    models = {"student": trainer.model, "teacher": trainer.model_t, "distillloss": trainer.distillloss}
     state = {name: getattr(model, "module", model).state_dict() for name, model in models.items()}
-    state.update(items={k: float(v) for k, v in self.distill_items.items()}, args=vars(self.args))
-    torch.save(state, self.save_dir.parent / f"rank{RANK}.pt")
+    state.update(items={k: float(v) for k, v in trainer.distill_items.items()}, args=vars(trainer.args))
+    torch.save(state, trainer.save_dir.parent / f"{moment}{RANK}.pt")
+
+
+def stop(trainer):
+    if str(trainer.epoch) == os.environ.get("STOP_AT"):
+        raise SystemExit(f"stopped before epoch {trainer.epoch}")
 
 
 def final_eval(self):
@@ -78,3 +87,5 @@ def reduce(tensor, dst=0, op=dist.ReduceOp.SUM, **options):
 BaseTrainer.__init__, BaseTrainer._setup_ddp = initialize, setup_ddp
 BaseTrainer._do_train, BaseTrainer.final_eval = train, final_eval
 DistributedDataParallel.__init__, dist.barrier, dist.reduce = wrap, barrier, reduce
+callbacks.default_callbacks["on_train_start"].append(lambda trainer: save(trainer, "start"))
+callbacks.default_callbacks["on_train_epoch_start"].append(stop)
