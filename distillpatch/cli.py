@@ -8,7 +8,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import click
 
 from distillpatch import __version__
-from distillpatch.change import FileChange
 from distillpatch.checkout import Checkout, active_environment, locate
 from distillpatch.errors import DistillpatchError
 from distillpatch.patchset import built_in
@@ -117,7 +116,7 @@ def apply(checkout: Checkout, dry_run: bool) -> None:
         if situation.is_applied:
             click.echo(f"Nothing to do: {_standing(situation)}.", err=True)
         else:
-            _show(unified_diff(_in_package(situation.application()[0])))
+            _show(unified_diff(situation.in_package(situation.application()[0])))
         return
     with lock(checkout.package) as held:
         situation = examine(checkout, patch_set)
@@ -154,7 +153,7 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
         click.echo("Nothing to do: not patched.", err=dry_run)
         return
     if dry_run:
-        _show(unified_diff(_in_package(situation.taking_back(edited).changes)))
+        _show(unified_diff(situation.in_package(situation.taking_back(edited).changes)))
         return
     with lock(checkout.package) as held:
         situation = examine(checkout, patch_set)
@@ -260,10 +259,6 @@ def _current_folder() -> Path:
         return Path.cwd()
     except FileNotFoundError as error:
         raise DistillpatchError("the current folder does not exist any more; change to one that does") from error
-
-
-def _in_package(changes: Iterable[FileChange]) -> list[FileChange]:
-    return [change for change in changes if change.path.startswith("ultralytics/")]
 
 
 def _show(text: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -89,12 +89,12 @@ class Situation:
         """
         if self.state is None or self.standing is Standing.OVERWRITTEN:
             return require(self.plan).changes
-        package = f"{self.checkout.package.name}/"  # and not the RECORD of an installed copy
-        return tuple(
-            FileChange(file.path, file.original, file.patched)
-            for file in self.state.files
-            if file.path.startswith(package)
-        )
+        return self.in_package(FileChange(file.path, file.original, file.patched) for file in self.state.files)
+
+    def in_package(self, changes: Iterable[FileChange]) -> tuple[FileChange, ...]:
+        """Return those of some changes that are of the package itself, and not of an installed copy's RECORD."""
+        package = f"{self.checkout.package.name}/"
+        return tuple(change for change in changes if change.path.startswith(package))
 
     @cached_property
     def _taken_back(self) -> Revert | None:
