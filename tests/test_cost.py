@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lessons import lesson
+from lessons import TRAINING_LOOPS, lesson
 
 pytestmark = pytest.mark.training
 
@@ -88,11 +88,10 @@ with FlopCounterMode(display=False) as counter, torch.no_grad():
 report(teacher=counter.get_total_flops())
 """
 
-RELEASES = ("8.0.150", "8.2.50", "8.3.150", "8.3.200", "8.4.0", "8.4.60", "8.4.190")
 STEPS = 4
 
 
-@pytest.fixture(scope="module", params=RELEASES)
+@pytest.fixture(scope="module", params=TRAINING_LOOPS)
 def facts(
     request: pytest.FixtureRequest,
     patched: Callable[[str], Path],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lessons import lesson
+from lessons import TRAINING_LOOPS, lesson
 
 pytestmark = pytest.mark.training
 
@@ -92,12 +92,11 @@ observe("imitated online", TEACHER, **imitated, **OFF)
 observe("online", TEACHER, **imitated, box=75.0)
 """
 
-RELEASES = ("8.0.150", "8.2.50", "8.3.150", "8.3.200", "8.4.0", "8.4.60", "8.4.190")
 # The feature losses go the same way through the trainer: on the newest release all of them, elsewhere the largest.
-KINDS = dict.fromkeys(RELEASES, ("mgd",)) | {RELEASES[-1]: ("cwd", "mgd", "mimic")}
+KINDS = dict.fromkeys(TRAINING_LOOPS, ("mgd",)) | {TRAINING_LOOPS[-1]: ("cwd", "mgd", "mimic")}
 
 
-@pytest.fixture(scope="module", params=RELEASES)
+@pytest.fixture(scope="module", params=TRAINING_LOOPS)
 def facts(
     request: pytest.FixtureRequest,
     patched: Callable[[str], Path],
