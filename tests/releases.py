@@ -22,24 +22,40 @@ from filelock import FileLock
 
 OLDEST = "8.0.136"
 
-# At least one release of every shape in which the lines that we change have been published.
+# A release of every shape, as docs/releases.md calls the ways in which the code was written around what we change.
 PINNED = (
     OLDEST,
+    "8.0.142",
     "8.0.150",
+    "8.1.0",
     "8.1.24",
+    "8.2.0",
     "8.2.50",
+    "8.2.80",
     "8.2.103",
     "8.3.50",
-    "8.3.100",
+    "8.3.60",
+    "8.3.80",
     "8.3.150",
+    "8.3.196",
+    "8.3.197",
+    "8.3.198",
     "8.3.200",
+    "8.3.205",
+    "8.3.210",
+    "8.3.211",
+    "8.3.212",
+    "8.3.220",
     "8.3.253",
     "8.4.0",
     "8.4.30",
     "8.4.60",
     "8.4.80",
-    "8.4.100",
+    "8.4.104",
+    "8.4.108",
+    "8.4.120",
     "8.4.130",
+    "8.4.140",
     "8.4.190",
 )
 

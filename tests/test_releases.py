@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -72,6 +73,15 @@ def test_an_index_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPat
 
 def test_pinned_releases_are_sorted_and_distinct() -> None:
     assert list(releases.PINNED) == sorted(set(releases.PINNED), key=releases.version_key)
+
+
+def test_a_release_of_every_shape_is_pinned() -> None:
+    page = Path(__file__).parent.parent / "docs/releases.md"
+    shapes = re.findall(r"^\| (\d\S+)(?: to (\S+))? \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(shapes) > 30
+    pinned = [*map(releases.version_key, releases.PINNED)]
+    spans = [(releases.version_key(first), releases.version_key(last or first)) for first, last in shapes]
+    assert [span for span in spans if not any(span[0] <= version <= span[1] for version in pinned)] == []
 
 
 @pytest.mark.parametrize("version", [releases.PINNED[0], releases.PINNED[-1]])
