@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,17 @@ from filelock import FileLock
 hypothesis.settings.register_profile("test", derandomize=True, deadline=None, max_examples=20)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=500, print_blob=True)
 hypothesis.settings.load_profile("test")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of one module about one release in one test worker: they look at the same trainings."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        if item.get_closest_marker("training"):
+            release = re.search(r"\[(\d+\.\d+\.\d+)", item.name)
+            module = item.nodeid.partition("::")[0]
+            item.add_marker(pytest.mark.xdist_group(f"{module} {release[1] if release else ''}"))
 
 
 @pytest.fixture
