@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from digits import make_digits
 from environments import python_of
 from lessons import LOSSES, lesson, results
 
@@ -36,6 +35,8 @@ report(versions=[platform.python_version_tuple()[:2], torch.__version__.split(".
 def test_a_patched_release_trains_on_the_oldest_python_and_pytorch(
     patched: Callable[[str], Path], tmp_path: Path
 ) -> None:
+    from digits import make_digits
+
     # A data set of its own: beside the shared one lies a cache of labels that only newer versions of NumPy read.
     data = make_digits(tmp_path / "digits", images=20, size=64)
     run = lesson(patched("8.2.50"), tmp_path, data, CODE, python=python_of("runtime-oldest"))
