@@ -6,7 +6,7 @@ IN := python3 tests/environments.py
 RELEASES := all
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format matrix fuzz breaks clean
+.PHONY: help demo test thorough lint format matrix fuzz breaks speed learning clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -18,7 +18,10 @@ test: lint  ## lint, type-check, and test on every Python and PyTorch that is pr
 	$(IN) cli-oldest python -m pytest -n auto -m "not training"
 	$(IN) cli-newest python -m pytest -n auto -m "not training"
 	$(IN) runtime-oldest python -m pytest tests/test_losses.py
-	$(IN) main python -m pytest -n auto --dist loadgroup --durations 10
+	$(IN) main python -m pytest -n auto --durations 10 -m "not slow"
+
+thorough: test  ## the same, and train with a release of every shape
+	$(IN) main python -m pytest -n auto --durations 10 -m slow
 
 lint:  ## check style and types
 	$(IN) main ruff check
@@ -33,11 +36,17 @@ matrix:  ## check every ultralytics release, or RELEASES="8.3.0 8.4.0"
 	$(IN) main python tests/matrix.py $(RELEASES)
 
 fuzz:  ## try 10,000 broken files and states each, and 500 edited checkouts
-	DISTILLPATCH_FUZZ=10000 $(IN) main python -m pytest -n auto --hypothesis-profile fuzz --durations 10 \
+	DISTILLPATCH_FUZZ=10000 $(IN) main python -m pytest -n auto --dist worksteal --hypothesis-profile fuzz --durations 10 \
 		tests/test_fuzz_engine.py tests/test_variants.py tests/test_state.py tests/test_revert.py -m "not training"
 
 breaks:  ## break each promise in a copy of the project, and require that a test notices
 	$(IN) main python tests/breaks.py
+
+speed:  ## measure how long a step takes with a teacher, compared with what it has to take
+	$(IN) main python tests/step_time.py
+
+learning:  ## measure what students learn alone, from upstream's own distillation and from ours
+	$(IN) main python tests/learning.py
 
 clean:  ## remove what the other targets left in the clone
 	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

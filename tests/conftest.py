@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -21,15 +22,35 @@ hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=500, pr
 hypothesis.settings.load_profile("test")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the tests of one module about one release in one test worker: they look at the same trainings."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the trainings that `make test` leaves out."""
     for item in items:
-        if item.get_closest_marker("training"):
-            release = re.search(r"\[(\d+\.\d+\.\d+)", item.name)
-            module = item.nodeid.partition("::")[0]
-            item.add_marker(pytest.mark.xdist_group(f"{module} {release[1] if release else ''}"))
+        if item.get_closest_marker("training") and release_of(item.nodeid) not in ("", *releases.CORE):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of one module about one release in one worker, since they look at the same trainings.
+
+    By file, a worker would be left alone with the longest file; and marks of groups have no effect in xdist 3.8 with
+    pytest 9.2. `--dist worksteal` hands out test by test.
+    """
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByModuleAndRelease(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return f"{nodeid.partition('::')[0]} {release_of(nodeid)}"
+
+    return ByModuleAndRelease(config, log)
+
+
+def release_of(nodeid: str) -> str:
+    """Return the release that a test is about, by its first parameter; "" if it is about none in particular."""
+    named = re.search(r"\[(\d+\.\d+\.\d+)", nodeid)
+    return named[1] if named else ""
 
 
 @pytest.fixture
