@@ -1,0 +1,558 @@
+"""Break each promise once and see a test fail: `make breaks`, or `python tests/breaks.py PART-OF-A-NAME...`.
+
+A test that passes whatever the program does shows nothing. Each break below is one change to the program that takes a
+promise back; it is made in a copy of the project, and the test that is named beside it has to fail there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.progress import track
+
+PROJECT = Path(__file__).resolve().parent.parent
+COPIED = ("distillpatch", "patches", "tests", "docs", "pyproject.toml", "README.md", "LICENSE", "Makefile")
+
+# How pytest exits if tests ran and some of them failed; any other code says that the test named is not there.
+SOME_FAILED = 1
+
+
+class Break(NamedTuple):
+    """A promise, the change that takes it back, and the test that has to notice: a module and, after `::`, a `-k`."""
+
+    promise: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+RUNTIME = "patches/AddLoss.py"
+
+BREAKS = (
+    # The gradient.
+    Break(
+        "the feature loss teaches the student",
+        RUNTIME,
+        "trainer.distillloss(features_s,",
+        "trainer.distillloss([s.detach() for s in features_s],",
+        "gradient::feature_loss_alone and 8.4.190",
+    ),
+    Break(
+        "the feature loss is stepped by the optimizer",
+        "patches/12-optimizer-groups.patch",
+        "model_t, distillloss, distillonline, use_muon)",
+        "model_t, None, distillonline, use_muon)",
+        "gradient::an_online_teacher_learns_its_task and 8.4.190",
+    ),
+    Break(
+        "an offline teacher keeps its statistics",
+        RUNTIME,
+        "trainer.model_t.train(self.online)",
+        "trainer.model_t.train()",
+        "gradient::bit_identical and 8.2.50",
+    ),
+    Break(
+        "no gradient goes to an offline teacher",
+        RUNTIME,
+        "parameter.requires_grad = self.online and",
+        "parameter.requires_grad = True or",
+        "optimizers::8.0.136",
+    ),
+    Break(
+        "the logit loss teaches the student",
+        RUNTIME,
+        "Distill_LogitLoss(logits_s, logits_t)",
+        "Distill_LogitLoss([s.detach() for s in logits_s], logits_t)",
+        "gradient::logit_loss_alone and 8.4.190",
+    ),
+    Break(
+        "an online teacher learns nothing from being imitated",
+        RUNTIME,
+        "t_p.detach().float()",
+        "t_p.float()",
+        "gradient::learns_nothing and 8.3.200",
+    ),
+    Break(
+        "an online teacher learns its task",
+        RUNTIME,
+        "trainer.model_t(batch)[0].sum()",
+        "trainer.model_t(batch)[0].sum().detach()",
+        "gradient::learns_its_task and 8.2.50",
+    ),
+    Break(
+        "an online teacher is clipped",
+        RUNTIME,
+        "self.teacher if self.online else None):",
+        "None):",
+        "gradient::clipped and 8.0.150",
+    ),
+    # The cost.
+    Break(
+        "a step makes one pass of the teacher",
+        RUNTIME,
+        '                trainer.model_t(batch["img"])\n',
+        '                trainer.model_t(batch["img"])\n                trainer.model_t(batch["img"])\n',
+        "cost::one_forward_pass and 8.4.190",
+    ),
+    Break(
+        "a step is hardly more work than the floor",
+        RUNTIME,
+        '                trainer.model_t(batch["img"])\n',
+        '                trainer.model_t(batch["img"])\n                self.teacher.model[:9](batch["img"])\n',
+        "cost::hardly_more_work and 8.4.190",
+    ),
+    Break(
+        "hooks do not survive the step",
+        RUNTIME,
+        "self._handles.pop(module).remove()",
+        "pass",
+        "cost::no_hook_survives and 8.2.50",
+    ),
+    Break(
+        "feature maps are free at the next step",
+        RUNTIME,
+        "        features_t, logits_t = self.watch_teacher.take()\n",
+        "        features_t, logits_t = self.watch_teacher.take()\n        trainer.kept = features_s\n",
+        "cost::free_at_the_next and 8.2.50",
+    ),
+    Break(
+        "the model holds nothing of ours when it is pickled",
+        RUNTIME,
+        "        self._prepare_teacher()\n",
+        "        self._prepare_teacher()\n        student.watch = self.watch_student\n",
+        "cost::is_pickled and 8.2.50",
+    ),
+    # No teacher, no change.
+    Break(
+        "without a teacher the numbers are the pristine release's",
+        RUNTIME,
+        "    args = trainer.args\n    if trainer.resume:",
+        "    args = trainer.args\n    torch.rand(1)\n    if trainer.resume:",
+        "no_teacher::8.2.50",
+    ),
+    Break(
+        "without a teacher the columns are the pristine release's",
+        "patches/02-attributes.patch",
+        "= DistillItems()",
+        "= DistillItems(dfeaLoss=0.0)",
+        "no_teacher::8.4.190",
+    ),
+    # Several processes.
+    Break(
+        "the feature loss is kept in step on all ranks",
+        RUNTIME,
+        "trainer.distillloss = nn.parallel.DistributedDataParallel(trainer.distillloss, device_ids=ids)",
+        "pass",
+        "several_processes::launcher and 8.2.50",
+    ),
+    Break(
+        "an online teacher is kept in step on all ranks",
+        RUNTIME,
+        "        if self.online:\n            trainer.model_t = nn.parallel",
+        "        if False:\n            trainer.model_t = nn.parallel",
+        "several_processes::launcher and 8.2.50",
+    ),
+    Break(
+        "several ranks make the gradient of one process",
+        RUNTIME,
+        "teacherloss = teacherloss * torch.distributed.get_world_size()",
+        "pass",
+        "several_processes::gradient_of_one and copies and 8.3.200",
+    ),
+    Break(
+        "several ranks make the gradient of the feature loss of one process",
+        RUNTIME,
+        "* weight\n",
+        "* weight * (1 if RANK == -1 else 2)\n",
+        "several_processes::gradient_of_one and parts and 8.3.200",
+    ),
+    Break(
+        "a teacher that no file holds reaches the workers",
+        RUNTIME,
+        "_path_of(model) or _save_beside(model, trainer.save_dir)",
+        "_path_of(model) or 'teacher.pt'",
+        "several_processes::launcher and 8.3.200",
+    ),
+    # Precision.
+    Break(
+        "the losses are computed in float32",
+        RUNTIME,
+        "torch.autocast(device.type, enabled=False)",
+        "nullcontext()",
+        "losses",
+    ),
+    # Checkpoints and resuming.
+    Break(
+        "a resumed run has the same feature loss",
+        RUNTIME,
+        '        de_parallel(trainer.distillloss).load_state_dict(state["distillloss"])\n',
+        "",
+        "resume::same_feature_loss and 8.2.50",
+    ),
+    Break(
+        "a resumed run has the same online teacher",
+        RUNTIME,
+        "            self.teacher.load_state_dict(saved.state_dict())\n",
+        "            pass\n",
+        "resume::same_teacher and 8.2.50",
+    ),
+    Break(
+        "checkpoints know nothing of distillation",
+        RUNTIME,
+        "        self._prepare_teacher()\n",
+        "        self._prepare_teacher()\n        student.distiller = DistillItems()\n",
+        "resume::knows_nothing and 8.2.50",
+    ),
+    Break(
+        "a finished run leaves nothing that only a resumed one needs",
+        RUNTIME,
+        "        _forget_state(trainer)\n\n\ndef _state_file",
+        "        pass\n\n\ndef _state_file",
+        "resume::leaves_nothing and 8.2.50",
+    ),
+    Break(
+        "args.yaml names the teacher and stays small",
+        RUNTIME,
+        "    args.model_t = _path_of(model) or",
+        "    _ = _path_of(model) or",
+        "resume::stay_small and 8.2.50",
+    ),
+    Break(
+        "a run in several processes is resumed",
+        RUNTIME,
+        "        if trainer.resume:\n            self._restore()",
+        "        if trainer.resume and RANK == -1:\n            self._restore()",
+        "several_processes::resumed and 8.2.50",
+    ),
+    # Models, optimizers, display, bad input, interruptions.
+    Break(
+        "the second branch of an end-to-end head imitates",
+        RUNTIME,
+        ', "one2one": ("one2one_cv2", "one2one_cv3")}',
+        "}",
+        "models::8.4.190",
+    ),
+    Break(
+        "a teacher's maps of another size are scaled",
+        RUNTIME,
+        "if t.shape[2:] != s.shape[2:]:",
+        "if False:",
+        "models::8.0.136",
+    ),
+    Break(
+        "biases of the feature loss are not decayed",
+        RUNTIME,
+        'elif "bias" in name:',
+        "elif False:",
+        "optimizers::8.4.30",
+    ),
+    Break(
+        "the header has a heading for each figure",
+        "patches/14-progress-header.patch",
+        "+     *self.distill_items,\n",
+        "",
+        "display::stands_under and 8.2.50",
+    ),
+    Break(
+        "results.csv has the three losses",
+        RUNTIME,
+        'if prefix == "train" else {}',
+        "if False else {}",
+        "display::results_csv and 8.2.50",
+    ),
+    Break(
+        "the curves are upstream's and ours",
+        RUNTIME,
+        "j if j < first else j + len(ours)",
+        "j",
+        "display::curves and 8.0.136",
+    ),
+    Break(
+        "a missing teacher is one clear error",
+        RUNTIME,
+        'raise FileNotFoundError(f"model_t={path}: there is no such file")',
+        "return path",
+        "bad_input::makes_no_sense and 8.2.50",
+    ),
+    Break(
+        "misspelt arguments are refused with suggestions",
+        "patches/13-train-arguments.patch",
+        "+ base_keys |= set(DISTILL_ARGS)  # checked by ultralytics/utils/AddLoss.py",
+        "+ custom_keys = base_keys",
+        "bad_input::makes_no_sense and 8.2.50",
+    ),
+    Break(
+        "NaN sends the feature loss back to the last good state",
+        RUNTIME,
+        "if trainer.start_epoch < trainer.epoch == self.epoch:",
+        "if False:",
+        "interruptions::after_nan",
+    ),
+    # What the tutorial promises.
+    Break(
+        "mimic is the tutorial's",
+        RUNTIME,
+        "return sum(F.mse_loss(s, t) for s, t in _levels(y_s, y_t))",
+        "return sum(F.l1_loss(s, t) for s, t in _levels(y_s, y_t))",
+        "losses",
+    ),
+    Break(
+        "the feature loss fades within each epoch",
+        RUNTIME,
+        "return 1 - 0.9 * ",
+        "return 1 - 0.8 * ",
+        "losses",
+    ),
+    # The plan.
+    Break(
+        "one misfit refuses everything",
+        "distillpatch/plan.py",
+        "refused = by_hand or any(",
+        "refused = by_hand or all(",
+        "plan",
+    ),
+    Break(
+        "what was made by hand is not made again",
+        "distillpatch/plan.py",
+        "    by_hand = tuple(_made_by_hand(patch_set, files, sources))\n",
+        "    by_hand = ()\n",
+        "plan::by_hand",
+    ),
+    Break(
+        "the line shown is that of the added code",
+        "distillpatch/plan.py",
+        "source.line_of(edit.start) + grown + edit.lines_before",
+        "source.line_of(edit.start) + edit.lines_before",
+        "plan::lines",
+    ),
+    Break(
+        "a misfit shows the nearest code",
+        "distillpatch/plan.py",
+        "attempt.nearest or",
+        "",
+        "plan::message_of_a_misfit",
+    ),
+    Break(
+        "no file is left broken",
+        "distillpatch/plan.py",
+        "            Source(path, after)\n",
+        "            pass\n",
+        "edit or plan::would_not_parse or broken",
+    ),
+    # The workflow.
+    Break(
+        "a second apply changes nothing",
+        "distillpatch/workflow.py",
+        "in_place.issuperset(self.conditions.values())",
+        "not self.conditions",
+        "cli::there_and_back and 8.2.50",
+    ),
+    Break(
+        "an upgrade of the release is told",
+        "distillpatch/workflow.py",
+        "            return Standing.OVERWRITTEN\n",
+        "            return Standing.PATCHED\n",
+        "cli::upgraded",
+    ),
+    Break(
+        "edits after the apply are told",
+        "distillpatch/workflow.py",
+        "            return Standing.EDITED\n",
+        "            return Standing.PATCHED\n",
+        "cli::edited",
+    ),
+    Break(
+        "uncommitted changes are told",
+        "distillpatch/workflow.py",
+        "    return unsaved\n",
+        "    return []\n",
+        "cli::uncommitted",
+    ),
+    Break(
+        "diff after apply shows what was changed",
+        "distillpatch/workflow.py",
+        "FileChange(file.path, file.original, file.patched)",
+        "FileChange(file.path, file.patched, file.patched)",
+        "cli::there_and_back and 8.2.50",
+    ),
+    # The command line.
+    Break(
+        "stdout holds nothing but the diff",
+        "distillpatch/cli.py",
+        '({checkout.found})", err=True)',
+        '({checkout.found})")',
+        "cli::all_that_stdout_holds",
+    ),
+    Break(
+        "a dry run writes nothing",
+        "distillpatch/cli.py",
+        "            _show(unified_diff(situation.in_package(situation.application()[0])))\n        return\n",
+        "            _show(unified_diff(situation.in_package(situation.application()[0])))\n",
+        "cli::there_and_back and 8.2.50",
+    ),
+    Break(
+        "what a user can cause is no traceback",
+        "distillpatch/cli.py",
+        "        except DistillpatchError as error:\n            raise click.ClickException(str(error)) from error\n",
+        "        except ZeroDivisionError as error:\n            raise click.ClickException(str(error)) from error\n",
+        "cli::not_a_checkout",
+    ),
+    Break(
+        "--exit-code tells that there is a difference",
+        "distillpatch/cli.py",
+        "        sys.exit(1)\n",
+        "        sys.exit(0)\n",
+        "cli::exit_code",
+    ),
+    Break(
+        "a reader that stops early is no error",
+        "distillpatch/cli.py",
+        "if error.errno == errno.EPIPE:",
+        "if False:",
+        "cli::stops_early",
+    ),
+    Break(
+        "NO_COLOR is honoured",
+        "distillpatch/cli.py",
+        "ctx.color = False",
+        "pass",
+        "cli::colors",
+    ),
+    Break(
+        "git takes the diff of a file without a final newline",
+        "distillpatch/render.py",
+        '+ b"\\n\\\\ No newline at end of file\\n"',
+        '+ b"\\n"',
+        "render",
+    ),
+    # The writer and what it keeps.
+    Break(
+        "a file that was changed after planning is noticed",
+        "distillpatch/transaction.py",
+        "        _check_unchanged(package_dir, change)\n",
+        "        pass\n",
+        "transaction::happens or changed",
+    ),
+    Break(
+        "a run that fails is undone",
+        "distillpatch/transaction.py",
+        "        _undo(package_dir)\n",
+        "        pass\n",
+        "transaction",
+    ),
+    Break(
+        "a run that was killed is undone by the next command",
+        "distillpatch/transaction.py",
+        "aside = _roll_back(package_dir) if journal else []",
+        "aside = []",
+        "transaction",
+    ),
+    Break(
+        "the files are on the disk before the journal goes",
+        "distillpatch/transaction.py",
+        "    for folder in sorted({place.parent for place in places}):\n        _sync(folder)\n",
+        "",
+        "transaction",
+    ),
+    Break(
+        "a tampered path leads nowhere",
+        "distillpatch/state.py",
+        "def check_path(package: str, path: str) -> None:\n",
+        "def check_path(package: str, path: str) -> None:\n    return\n",
+        "state::leads_elsewhere",
+    ),
+    Break(
+        "edits that users make survive the revert",
+        "distillpatch/revert.py",
+        "def merge(file: AppliedFile, now: bytes) -> bytes | Overlap:\n",
+        "def merge(file: AppliedFile, now: bytes) -> bytes | Overlap:\n    return file.original or b''\n",
+        "revert::survives",
+    ),
+    Break(
+        "pip uninstalls what was added",
+        "distillpatch/workflow.py",
+        "        planned += record_changes(self.checkout.package, planned, self._text)\n",
+        "",
+        "installed::uninstalls",
+    ),
+    # The package.
+    Break(
+        "the wheel holds the patch set",
+        "pyproject.toml",
+        '"patches" = "distillpatch/patches"',
+        '"docs" = "distillpatch/docs"',
+        "packaging",
+    ),
+    Break(
+        "the command line starts without torch",
+        "distillpatch/cli.py",
+        "import json\n",
+        "import json\nimport unittest.mock\nimport importlib\nimportlib.import_module('torch')\n",
+        "cli::heavy",
+    ),
+)
+
+
+def outcome(change: Break) -> str:
+    """Make a change in a copy of the project and run the test; return what failed, or "" if nothing did.
+
+    Raises:
+        SystemExit: If the change or the test is out of date.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary) / "project"
+        for name in COPIED:
+            source = PROJECT / name
+            if source.is_dir():
+                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                copy.mkdir(exist_ok=True)
+                shutil.copy(source, copy / name)
+        broken = copy / change.file
+        text = broken.read_text(encoding="utf-8")
+        if text.count(change.old) < 1:
+            raise SystemExit(f"{change.promise}: {change.file} has no {change.old!r} any more")
+        broken.write_text(text.replace(change.old, change.new), encoding="utf-8")
+        module, _, chosen = change.test.partition("::")
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--basetemp={temporary}/tests",
+        ]
+        command += [f"tests/test_{module}.py", *(["-k", chosen] if chosen else [])]
+        environment = {**os.environ, "PYTHONPATH": str(copy)}
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
+    if done.returncode not in (0, SOME_FAILED):
+        raise SystemExit(f"{change.promise}: pytest {change.test} exits with {done.returncode}\n{done.stdout}")
+    return ", ".join(re.findall(r"^(?:FAILED|ERROR) tests/test_(\S+)", done.stdout, re.MULTILINE))
+
+
+def main(parts: list[str]) -> None:
+    """Make each break, or those whose promise has one of some texts in it, and fail if a test does not notice."""
+    chosen = [change for change in BREAKS if not parts or any(part in change.promise for part in parts)]
+    console, unnoticed = Console(), 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for change, failed in zip(chosen, track(pool.map(outcome, chosen), total=len(chosen)), strict=True):
+            unnoticed += not failed
+            console.print(f"{'noticed' if failed else '[red]NOT NOTICED[/]'}  {change.promise}  [dim]{failed}[/]")
+    console.print(f"{len(chosen) - unnoticed} of {len(chosen)} broken promises were noticed")
+    sys.exit(unnoticed > 0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
