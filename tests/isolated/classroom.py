@@ -11,6 +11,10 @@ from typing import Any
 
 import torch
 from ultralytics import RTDETR, YOLO
+from ultralytics.utils.metrics import ConfusionMatrix
+
+# Releases up to 8.1 draw it after the last epoch whatever `plots` says, which takes longer than the training.
+ConfusionMatrix.plot = lambda *arguments, **options: None
 
 SETTINGS: dict[str, Any] = json.loads(sys.argv[1])
 
