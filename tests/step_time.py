@@ -1,7 +1,9 @@
-"""Measure how much longer a step takes with a teacher than it has to: `python tests/step_time.py [RELEASE]`.
+"""Measure what the patched code costs in seconds: `python tests/step_time.py [RELEASE [SCALES [KINDS]]]`.
 
-The floor is a plain step and one forward pass of the teacher under no_grad. Both kinds of step alternate within one
-training of a patched release, so that what else the machine does meets both, and the medians are compared.
+With a teacher, a step is compared with the floor: a plain step and one forward pass of the teacher under no_grad. Both
+kinds of step alternate within one training of a patched release, so that what else the machine does meets both, and
+the medians are compared. Without a teacher, a step of the patched release is compared with one of the pristine release,
+which takes two processes: they alternate.
 """
 
 from __future__ import annotations
@@ -10,16 +12,38 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 
 import releases
 from digits import make_digits
 from lessons import lesson
 
 STEPS = 30
+ROUNDS = 3
 SIZE = 320
 BATCH = 4
 
-CODE = """
+ALONE = """
+import time
+
+
+def start(trainer):
+    trainer.started = time.perf_counter()
+
+
+def end(trainer):
+    seconds.append(time.perf_counter() - trainer.started)
+
+
+seconds = []
+model = YOLO("yolov8n.yaml")
+model.add_callback("on_train_batch_start", start)
+model.add_callback("on_train_batch_end", end)
+model.train(**SETTINGS)
+report(seconds=seconds[2:])
+"""
+
+TAUGHT = """
 import time
 from statistics import median
 from ultralytics.models.yolo.detect import DetectionTrainer
@@ -74,16 +98,22 @@ def main(version: str = "8.4.190", scales: str = "sl", kinds: str = "cwd,mimic")
     """Measure with a yolov8n as the student and teachers of some scales, by some feature losses."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        tree = releases.unpack(version, folder / "tree")
-        apply = [sys.executable, "-m", "distillpatch", "apply", "--ultralytics-path", str(tree)]
+        trees = {name: releases.unpack(version, folder / name) for name in ("pristine", "patched")}
+        apply = [sys.executable, "-m", "distillpatch", "apply", "--ultralytics-path", str(trees["patched"])]
         subprocess.run(apply, check=True, capture_output=True)
         data = make_digits(folder / "digits", images=round(STEPS * BATCH / 0.8), size=SIZE)
-        code = f"SCALES, KINDS = {list(scales)}, {kinds.split(',')}\n{CODE}"
         settings = {"imgsz": SIZE, "batch": BATCH, "nbs": BATCH, "val": False, "warmup_epochs": 0.0, "mosaic": 0.0}
-        run = lesson(tree, folder / "runs", data, code, limit=3600, **settings)
-    print(f"ultralytics {version}, {STEPS} steps of {BATCH} images of {SIZE} px, yolov8n as the student")
-    for name, (distilled, floor) in run.facts.items():
-        print(f"{name:16} step {distilled:.3f} s, floor {floor:.3f} s, ratio {distilled / floor:.3f}")
+        code = f"SCALES, KINDS = {list(scales)}, {kinds.split(',')}\n{TAUGHT}"
+        taught = lesson(trees["patched"], folder / "taught", data, code, limit=3600, **settings).facts
+        alone: dict[str, list[float]] = {name: [] for name in trees}
+        for _ in range(ROUNDS):
+            for name, tree in trees.items():
+                alone[name] += lesson(tree, folder / name / "runs", data, ALONE, limit=3600, **settings).facts["seconds"]
+    print(f"ultralytics {version}, steps of {BATCH} images of {SIZE} px, yolov8n as the student")
+    for name, (distilled, floor) in taught.items():
+        print(f"{name:16} step {distilled:.3f} s, floor    {floor:.3f} s, ratio {distilled / floor:.3f}")
+    patched, pristine = (median(alone[name]) for name in ("patched", "pristine"))
+    print(f"{'no teacher':16} step {patched:.3f} s, pristine {pristine:.3f} s, ratio {patched / pristine:.3f}")
 
 
 if __name__ == "__main__":
