@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import libcst as cst
 
@@ -40,6 +41,10 @@ _ATOMS = (
 
 class Misfit(Exception):
     """An alternative does not fit; says why."""
+
+
+class Ambiguity(Misfit):
+    """An alternative fits at several places, and there is no telling which is meant."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,10 @@ def locate(source: Source, alternative: Alternative) -> tuple[Scope, Pattern, Ma
         raise Misfit(f"expected the scope {alternative.scope} once, {found}")
     pattern = _compile(alternative)
     matches = _find(pattern, scopes[0])
-    if len(matches) != 1:
-        raise Misfit(f"expected one match, found {len(matches) or 'none'}")
+    if not matches:
+        raise Misfit("expected one match, found none")
+    if len(matches) > 1:
+        raise Ambiguity(f"expected one match, found {len(matches)}")
     if not _find(pattern, scopes[0], in_branches=False):
         raise Misfit("found in a branch (if, else, except) that the pattern does not show, so it may not be run")
     return scopes[0], pattern, matches[0]
@@ -109,6 +116,8 @@ def nearest(source: Source, alternative: Alternative) -> list[int]:
 
     They are those of all matches if there are several, else the line that is most like what was looked for.
     """
+    if not alternative.pattern:
+        return list(_taken(source, alternative.added).values())
     scopes = source.scopes(alternative.scope)
     if len(scopes) > 1:
         return [scope.first_line for scope in scopes]
@@ -228,7 +237,16 @@ class _Change:
         block = self._block(self.added, start)
         if self.source.text[at - 1] not in "\r\n":  # behind a last line that has no line ending
             return Edit(at, at, self.source.newline + block.rstrip("\r\n"))
-        return Edit(at, at, block)
+        return Edit(at, at, self._paragraph(block, at))
+
+    def _paragraph(self, block: str, at: int) -> str:
+        """Return added lines with a blank one behind them if they begin with one, unless it is there already."""
+        newline = self.source.newline
+        line = self.source.line_of(at)
+        is_last = _width(self.source.line_text(line)) < _width(block.strip("\r\n")) or at == len(self.source.text)
+        if not block.startswith(newline) or is_last:
+            return block
+        return block + newline if self.source.line_text(line).strip() else block
 
     def _insert_before(self, statement: cst.CSTNode) -> Edit:
         """Insert above a statement and the comments that stand right above it."""
@@ -284,10 +302,36 @@ class _Change:
                 return Edit(behind, behind, f",{lines}", 1)
         joined = ", ".join(items)
         gap = " "
-        if len(text[line_start:behind] + _COMMENT.split(rest_of_line)[0]) + len(joined) + 2 > _LINE_LIMIT:
+        if behind - line_start + len(rest_of_line) + len(joined) + 2 > _LINE_LIMIT:
+            if below := self._one_below_the_other(code, index, items):
+                return below
             first = self.scope.span(code[0])[0]
             gap = newline + re.sub(r"\S", " ", text[self.source.line_start(first) : first])
         return Edit(behind, behind, f"{comma}{gap}{joined}{closing}", len(comma))
+
+    def _one_below_the_other(self, code: Sequence[cst.CSTNode], index: int, added: Sequence[str]) -> Edit | None:
+        """Give each item of a bracket, the added ones included, a line of its own, as formatters do when it gets long.
+
+        Returns:
+            The edit, or None if the bracket is not all on one line.
+        """
+        text, newline = self.source.text, self.source.newline
+        starts = [self.scope.span(item)[0] for item in code]
+        behind = _skip(text, self._end(code[-1]))
+        behind = _skip(text, behind + 1) if text[behind : behind + 1] == "," else behind
+        line = self.source.line_of(starts[0])
+        opening = text[self.source.line_start(starts[0]) : starts[0]].rstrip()
+        if opening[-1:] not in tuple("([{") or text[behind : behind + 1] not in tuple(")]}"):
+            return None
+        if self.source.line_of(behind) != line:
+            return None
+        items = [text[start:end].strip(", ") for start, end in pairwise([*starts, behind])]
+        indent = opening[: _width(opening)]
+        before, after = (
+            "".join(f"{newline}{indent}{self.scope.indent}{item}," for item in run)
+            for run in (items[:index], [*added, *items[index:]])
+        )
+        return Edit(starts[0], behind, f"{before}{after}{newline}{indent}", len(before))
 
     def _end(self, node: cst.CSTNode) -> int:
         """Return the offset behind a statement, an expression or an item of a bracket, its comma not included."""
@@ -337,6 +381,8 @@ def _width(line: str) -> int:
 def _add_imports(source: Source, added: str) -> Edit:
     """Add ``from`` imports to the imports at the head of a file, where sorting by module would put them."""
     module = added.split()[1]
+    if taken := _taken(source, added):
+        raise Misfit(f"the file defines {', '.join(taken)} itself")
     statements = source.imports()
     family = [s for s in statements if s.module.split(".")[0] == module.split(".")[0]]
     later = next((s for s in family if s.module.lower() > module.lower()), None)
@@ -350,6 +396,12 @@ def _add_imports(source: Source, added: str) -> Edit:
     if source.text[at - 1 : at] not in ("", "\n", "\r"):
         return Edit(at, at, source.newline + block.rstrip("\r\n"))
     return Edit(at, at, block)
+
+
+def _taken(source: Source, added: str) -> dict[str, int]:
+    """Return the names that an import brings and the file defines, and the lines at which it does."""
+    imported = set(re.findall(r"\w+", added.partition(" import ")[2]))
+    return {name: line for name, line in source.definitions() if name in imported}
 
 
 def _nearest_definition(source: Source, alternative: Alternative) -> list[int]:

@@ -48,7 +48,8 @@ _FORMATTING = frozenset(
 )
 _HINTS = frozenset({"annotation", "returns", "decorators", "type_parameters"})
 
-_BRANCHES = (cst.If, cst.Else, cst.ExceptHandler)
+# What may not be run: inside a scope, a function that is defined there is a branch as well.
+_BRANCHES = (cst.If, cst.Else, cst.ExceptHandler, cst.FunctionDef)
 
 _Node = cst.CSTNode
 _Sequence = Sequence[cst.CSTNode]
@@ -138,7 +139,11 @@ class Pattern:
         """
         if self.expression is not None:
             return [match for node in statements for match in self._expressions(node, self.expression)]
-        return [match for block in _blocks(statements, in_branches) for match in self._in_block(block)]
+        blocks: list[_Sequence] = [statements]
+        for statement in statements:
+            is_own = isinstance(statement, cst.FunctionDef)  # the scope itself is no branch
+            blocks += [b for part in _parts(statement, in_branches or is_own) for b in _blocks(part.body, in_branches)]
+        return [match for block in blocks for match in self._in_block(block)]
 
     def _expressions(self, node: _Node, expression: cst.BaseExpression) -> Iterator[Match]:
         match = Match()
@@ -189,18 +194,18 @@ def _blocks(statements: _Sequence, in_branches: bool) -> Iterator[_Sequence]:
     """Yield a run of statements and every block nested in it, outer ones first."""
     yield statements
     for statement in statements:
-        for node in _compound_parts(statement, in_branches):
-            yield from _blocks(node.body, in_branches)
+        for part in _parts(statement, in_branches):
+            yield from _blocks(part.body, in_branches)
 
 
-def _compound_parts(node: _Node, in_branches: bool) -> Iterator[cst.IndentedBlock]:
+def _parts(node: _Node, in_branches: bool = True) -> Iterator[cst.IndentedBlock]:
     if isinstance(node, _BRANCHES) and not in_branches:
         return
     for child in _children(node):
         if isinstance(child, cst.IndentedBlock):
             yield child
         elif isinstance(child, (cst.BaseCompoundStatement, cst.Else, cst.ExceptHandler, cst.Finally)):
-            yield from _compound_parts(child, in_branches)
+            yield from _parts(child, in_branches)
 
 
 @cache

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from distillpatch.change import FileChange
-from distillpatch.edit import Edit, Misfit, edits, nearest, occurrences, splice
+from distillpatch.edit import Ambiguity, Edit, Misfit, edits, nearest, occurrences, splice
 from distillpatch.errors import DistillpatchError
 from distillpatch.patchset import Alternative, Hunk, Modification, PatchSet
 from distillpatch.source import Source, SourceError
@@ -158,7 +158,7 @@ def explain(outcome: Outcome, release: str) -> str:
             facts = {
                 "file": [alternative.path],
                 "scope": [alternative.scope],
-                "pattern": alternative.pattern.split("\n"),
+                "pattern": (alternative.pattern or alternative.added).split("\n"),
                 "result": [attempt.reason],
                 "nearest": attempt.nearest or ["nothing like it"],
                 "from": [alternative.origin],
@@ -197,7 +197,9 @@ def _land(hunk: Hunk, sources: Mapping[str, Source]) -> tuple[str, list[Edit]] |
             return alternative.path, edits(sources[alternative.path], alternative)
         except Misfit as misfit:
             misfits.append(misfit)
-    tried = zip(hunk.alternatives, misfits, strict=True)
+            if isinstance(misfit, Ambiguity):
+                break  # the code has the shape of this alternative, so none of the others is meant
+    tried = zip(hunk.alternatives, misfits)  # noqa: B905 - those behind an ambiguity were not tried
     return Rejection(tuple(Attempt(a, str(misfit), _nearest(a, sources.get(a.path))) for a, misfit in tried))
 
 
@@ -216,14 +218,14 @@ def _place(path: str, edit: Edit, source: Source, made: list[Edit]) -> Place:
 def _changes(
     patch_set: PatchSet, files: Files, sources: Mapping[str, Source], made: Mapping[str, list[Edit]]
 ) -> tuple[FileChange, ...]:
-    changes = []
+    added = [new_file for modification in patch_set.modifications for new_file in modification.new_files]
+    changes = [FileChange(new_file.path, files[new_file.path], new_file.content) for new_file in added]
     for path, source in sources.items():
         after = source.encode(splice(source.text, made[path]))
         try:
-            Source(path, after)
+            Source(path, after).check_compiles()
         except SourceError as error:
+            source.check_compiles()  # else it was broken before
             raise PlanError(f"the modifications would leave {path} broken; nothing was written. {error}") from error
         changes.append(FileChange(path, files[path], after))
-    added = [new_file for modification in patch_set.modifications for new_file in modification.new_files]
-    changes += [FileChange(new_file.path, files[new_file.path], new_file.content) for new_file in added]
     return tuple(changes)

@@ -75,6 +75,21 @@ class Source:
         except (ValueError, RecursionError, MemoryError) as error:
             raise SourceError(f"{self.path} does not parse as Python: {error or type(error).__name__}") from error
 
+    def check_compiles(self) -> None:
+        """Make sure that Python can compile the file, which refuses more than its grammar does.
+
+        Raises:
+            SourceError: If it cannot: a name stands twice among the parameters of a function, say.
+        """
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                compile(self._tree, self.path, "exec", dont_inherit=True)
+        except SyntaxError as error:
+            raise SourceError(f"{self.path} does not compile (line {error.lineno}): {error.msg}") from error
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise SourceError(f"{self.path} does not compile: {error or type(error).__name__}") from error
+
     def encode(self, text: str) -> bytes:
         """Return ``text`` as bytes in this file's encoding, byte order mark included.
 

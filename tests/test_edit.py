@@ -9,6 +9,7 @@ from hunks import patched, patched_bytes, plan
 
 from distillpatch.pattern import PatternError
 from distillpatch.plan import PlanError
+from distillpatch.source import SourceError
 
 
 def check(before: str, hunk: str, after: str, scope: str = "<module>") -> None:
@@ -214,7 +215,7 @@ def test_insert_behind_a_gap_that_may_be_empty() -> None:
     check("a()\nb()\nz()\n", hunk, "a()\nb()\nnew()\nz()\n")
 
 
-def test_a_blank_line_in_front_is_kept() -> None:
+def test_a_blank_line_in_front_makes_a_paragraph() -> None:
     check(
         """\
         def f():
@@ -235,8 +236,23 @@ def test_a_blank_line_in_front_is_kept() -> None:
 
                 # why
                 new = 1
+
                 b = 2
         """,
+    )
+
+
+@pytest.mark.parametrize("below", ["\nb = 2\n", "", "# end"])
+def test_a_paragraph_is_followed_by_one_blank_line_at_most(below: str) -> None:
+    space = "\n" if below.startswith("#") else ""
+    check(f"a = 1\n{below}", "  a = 1\n+\n+ new = 1\n", f"a = 1\n\nnew = 1\n{space}{below}")
+
+
+def test_a_paragraph_at_the_end_of_a_block_has_no_blank_line_behind_it() -> None:
+    check(
+        "if x:\n    a = 1\nb = 2\n",
+        "  if x:\n      a = 1\n+\n+     new = 1\n",
+        "if x:\n    a = 1\n\n    new = 1\nb = 2\n",
     )
 
 
@@ -532,12 +548,54 @@ def test_add_an_argument(code: str, becomes: str) -> None:
     assert patched_bytes(code.encode(), ARGUMENT).decode() == becomes
 
 
-def test_an_argument_that_would_overflow_the_line_goes_below_the_first() -> None:
+ARGUMENTS = "  f(\n      ...,\n+     second=1,\n+     third=2,\n  )\n"
+
+
+def test_arguments_that_would_overflow_the_line_go_one_below_the_other() -> None:
     name = "n" * 100
     check(
-        f"if x:\n    f(first, {name})\n",
-        "  f(\n      ...,\n+     second=1,\n+     third=2,\n  )\n",
-        f"if x:\n    f(first, {name},\n      second=1, third=2)\n",
+        f"if x:\n    f(first, *{name}) + [1]\n",
+        ARGUMENTS,
+        f"if x:\n    f(\n        first,\n        *{name},\n        second=1,\n        third=2,\n    ) + [1]\n",
+    )
+    check(
+        f"if x:\n\tf({name!r}, )  # why\n",
+        ARGUMENTS,
+        f"if x:\n\tf(\n\t\t{name!r},\n\t\tsecond=1,\n\t\tthird=2,\n\t)  # why\n",
+    )
+
+
+def test_a_comment_behind_them_counts_for_the_overflow() -> None:
+    comment = "# " + "n" * 100
+    check(
+        f"x = f(a)  {comment}\n",
+        ARGUMENTS,
+        f"x = f(\n    a,\n    second=1,\n    third=2,\n)  {comment}\n",
+    )
+
+
+def test_parameters_that_would_overflow_the_line_go_one_below_the_other() -> None:
+    name = "n" * 100
+    check(
+        f"def f(self, *, {name}: int = 1):\n  pass\n",
+        PARAMETER,
+        f"def f(\n  self,\n  *,\n  {name}: int = 1,\n  new=None,\n):\n  pass\n",
+        scope="f",
+    )
+    check(
+        f"def f(self, {name}, **kwargs):\n    pass\n",
+        PARAMETER,
+        f"def f(self, {name},\n      new=None, **kwargs):\n    pass\n",
+        scope="f",
+    )
+
+
+def test_arguments_on_several_lines_keep_their_lines() -> None:
+    name = "n" * 100
+    check(
+        f"f(a,\n  b, {name})\n",
+        ARGUMENTS,
+        f"f(a,\n  b, {name},\n  second=1, third=2)\n",
     )
 
 
@@ -708,6 +766,7 @@ def test_an_import_at_the_head_of_a_file(head: str, becomes: str | None) -> None
         ("if x:\n    a()\n", "found in a branch"),
         ("if x:\n    b()\nelse:\n    a()\n", "found in a branch"),
         ("try:\n    b()\nexcept E:\n    a()\n", "found in a branch"),
+        ("class A:\n    def f(self):\n        a()\n", "found in a branch"),
     ],
 )
 def test_refused_unless_the_anchor_is_there_exactly_once(code: str, reason: str) -> None:
@@ -732,6 +791,35 @@ def test_refused_unless_the_scope_is_there_exactly_once(code: str, reason: str) 
         patched(code, "  a()\n+ new()\n", "A.f")
 
 
+def test_a_function_inside_the_scope_may_never_be_called() -> None:
+    with pytest.raises(PlanError, match="found in a branch"):
+        patched("def f():\n    def g():\n        a()\n", "  a()\n+ new()\n", "f")
+
+
+def test_an_alternative_that_fits_twice_is_not_passed_over() -> None:
+    """The code has its shape, so the other one would land where it is not meant to."""
+    with pytest.raises(PlanError, match="expected one match, found 2"):
+        patched("a()\na()\nb()\n", "  a()\n+ new()\nor\n  b()\n+ new()\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "hunk", "scope"),
+    [
+        ("def f(new):\n    pass\n", "  def f(\n      ...,\n+     new=None,\n  ):\n      ...\n", "f"),
+        ("f(new=1)\n", "  f(\n      ...,\n+     new=2,\n  )\n", "<module>"),
+    ],
+)
+def test_what_python_would_not_compile_is_refused(code: str, hunk: str, scope: str) -> None:
+    with pytest.raises(PlanError, match=r"(?s)would leave m\.py broken.*does not compile \(line 1\)"):
+        patched(code, hunk, scope)
+
+
+@pytest.mark.parametrize("code", ["def new(): ...\n", "class new: ...\n"])
+def test_an_import_is_refused_where_the_file_has_a_definition_of_that_name(code: str) -> None:
+    with pytest.raises(PlanError, match="the file defines new itself"):
+        patched(f"import a\n\n\n{code}", "+ from a.b import new\n")
+
+
 def test_only_the_scope_is_looked_into() -> None:
     check(
         "class A:\n    def f(self):\n        a()\n\n\nclass B:\n    def f(self):\n        a()\n",
@@ -748,6 +836,11 @@ def test_a_scope_may_stand_in_a_block(head: str) -> None:
     body = "    class A:\n        def f(self):\n            while x:\n                a()\n"
     new = "                if y:\n                    new()\n"
     assert patched(head + body + tail, "  a()\n+ if y:\n+     new()\n", scope) == head + body + new + tail
+
+
+def test_a_file_that_did_not_compile_before_is_blamed_for_it() -> None:
+    with pytest.raises(SourceError, match=r"^m\.py does not compile \(line 3\): duplicate argument"):
+        patched("a()\n\ndef f(x, x): ...\n", "  a()\n+ new()\n")
 
 
 def test_refused_when_the_result_would_not_parse() -> None:

@@ -81,7 +81,7 @@ def test_lines_are_counted_over_all_edits_of_the_file() -> None:
 
 def test_lines_are_counted_at_one_place() -> None:
     done = plan("a()\nb()\n", "--- m.py\n  a()\n+\n+ one()\n", "--- m.py\n+ two()\n  b()\n")
-    assert [outcome.places[0].line for outcome in done.outcomes] == [3, 4]
+    assert [outcome.places[0].line for outcome in done.outcomes] == [3, 5]
 
 
 # Refused: all or nothing, and with all that is needed to see why.
@@ -190,7 +190,7 @@ def test_a_file_that_does_not_parse_is_named_with_the_line(path: str) -> None:
 @pytest.mark.parametrize(
     ("anchor", "renamed"),
     [
-        ("self.plot_idx = [0, 1, 2]", "self.plot_idx = [0, 1]"),
+        ("self.plot_idx = [0, 1, 2]", "self.plots = [0, 1, 2]"),
         ("self.model = self.model.to(self.device)", "self.model = self.model.cuda()"),
         ("self.optimizer = self.build_optimizer(", "self.optimizer = self.make_optimizer("),
         ("def build_optimizer(", "def make_optimizer("),
