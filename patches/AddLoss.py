@@ -469,6 +469,21 @@ def load_teacher(teacher):
         raise ValueError(f"model_t={teacher} does not hold a YOLO model: {e}") from e
 
 
+def optimizer_arguments(trainer):
+    """Return what build_optimizer has to be told of distillation.
+
+    Args:
+        trainer (BaseTrainer): Its distillation is set up.
+
+    Returns:
+        (dict): Arguments by name; none without a teacher, so that a build_optimizer that does not know them, in a
+            trainer of the user's own, is called as ever.
+    """
+    if trainer.model_t is None:
+        return {}
+    return {key: getattr(trainer, key) for key in ("model_t", "distillloss", "distillonline")}
+
+
 def group_distillation_parameters(g, model_t, distillloss, distillonline, use_muon=False):
     """Add what distillation trains to the optimizer's groups, by the rules that hold for the student.
 
@@ -555,6 +570,7 @@ class Distiller:
         self.teacher = trainer.model_t
         self.online = trainer.distillonline
         self.epoch = -1  # that was last begun
+        self.batches = 0  # seen in it
         args = {key: getattr(trainer.args, key, default) for key, default in DISTILL_ARGS.items()}
         self.weights = [float(args[f"distill_{kind}_weight"]) for kind in ("feat", "online", "logit")]
         _check_pair(student, self.teacher, trainer.logit_loss)
@@ -615,7 +631,7 @@ class Distiller:
         trainer = self.trainer
         if trainer.start_epoch < trainer.epoch == self.epoch:
             self._restore()
-        self.epoch = trainer.epoch
+        self.epoch, self.batches = trainer.epoch, 0
         trainer.distill_items.update(dict.fromkeys(DISTILL_LOSSES, 0.0))
         criterion = getattr(self.teacher, "criterion", None)
         if self.online and trainer.epoch > trainer.start_epoch and hasattr(criterion, "update"):
@@ -629,18 +645,18 @@ class Distiller:
         self.watch_teacher.stop()
         self.watch_student.start(self.trainer.model)
 
-    def loss(self, batch, i):
+    def loss(self, batch):
         """Return what distillation adds to the loss of one batch; one forward pass of the teacher is made.
 
         Args:
             batch (dict): The batch that the student has just seen.
-            i (int): Its number in the epoch.
 
         Returns:
             (torch.Tensor): A scalar in float32. Feature and logit loss are means over the batch, so that DDP's average
                 over the ranks is what one process would get; the teacher's own loss is scaled as the student's is.
         """
-        trainer = self.trainer
+        trainer, i = self.trainer, self.batches
+        self.batches += 1
         features_s, logits_s = self.watch_student.take()
         self.watch_teacher.start(self.teacher)
         if self.online:
