@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -54,15 +55,15 @@ def test_an_edited_checkout(release: str, name: str) -> None:
     edited = EDITS[name].change(files_of(release))
     if edited == files_of(release):
         pytest.skip("nothing to edit in this release")
-    assert_fate(edited, EDITS[name].fate)
+    assert_fate(edited, EDITS[name].fate, EDITS[name].number)
 
 
-def assert_fate(edited: Files, fate: Fate) -> None:
+def assert_fate(edited: Files, fate: Fate, number: int | None = None) -> None:
     """Assert that edited files meet their fate, and in no case a wrong one."""
     after, error = patch(edited)
     if after is None:
         assert fate is not Fate.PATCHED, error
-        assert "modification " in error or "does not parse" in error
+        assert f"modification {number or ''}" in error or re.search("does not (parse|compile)", error)
         return
     assert fate is not Fate.REFUSED
     assert landings.examine(after).failures == ()
@@ -105,6 +106,22 @@ def edited_tree(release: str, folder: Path, files: Files) -> Path:
     for path, content in files.items():
         (folder / path).write_bytes(content)
     return folder
+
+
+SHARES = 6
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+@pytest.mark.parametrize("release", TESTED)
+def test_logging_above_each_statement(release: str, share: int) -> None:
+    """Each statement gets its line of logging in one of the shares, and most of its neighbours in others."""
+    files = dict(files_of(release))
+    for path in EDITED:
+        text = files[path].decode()
+        for line in reversed(statement_lines(text)[share::SHARES]):
+            text = insert_above(text, line, 'print("here")')
+        files[path] = text.encode()
+    assert_fate(files, Fate.EITHER)
 
 
 @given(release=st.sampled_from(RELEASES), path=st.sampled_from(EDITED), data=st.data())

@@ -42,10 +42,12 @@ class Edit:
     Attributes:
         change: The files before to the files after; the same files if it cannot be done to this release.
         fate: What distillpatch has to make of it.
+        number: The modification that a refusal has to name, where the edit is about one.
     """
 
     change: Callable[[Files], Files]
     fate: Fate
+    number: int | None = None
 
 
 @cache
@@ -89,6 +91,29 @@ def both(*changes: Callable[[Files], Files]) -> Callable[[Files], Files]:
         return files
 
     return edit
+
+
+def on_statements(path: str, start: str, change: Callable[[str, list[str]], list[str]]) -> Callable[[Files], Files]:
+    """Make an edit of a function on the lines of each statement that starts with a regular expression.
+
+    The function is given the statement's indentation as well.
+    """
+
+    def edit(text: str) -> str:
+        lines = text.splitlines(keepends=True)
+        nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt))
+        found = [node for node in nodes if re.match(start, lines[node.lineno - 1].strip())]
+        for node in sorted(found, key=lambda node: node.lineno, reverse=True):
+            span = slice(node.lineno - 1, node.end_lineno)
+            lines[span] = change(" " * node.col_offset, lines[span])
+        return "".join(lines)
+
+    return on_text(edit, path)
+
+
+def wrapped(path: str, start: str, header: str) -> Callable[[Files], Files]:
+    """Make an edit that puts statements under a header."""
+    return on_statements(path, start, lambda indent, lines: [f"{indent}{header}\n", *(f"    {line}" for line in lines)])
 
 
 def insert_above(text: str, line: int, code: str) -> str:
@@ -290,6 +315,36 @@ KEPT = {
     "a class with methods of the same names": Edit(
         both(append(TRAINER, _OTHER_CLASS), append(DETECT, _OTHER_CLASS)), Fate.PATCHED
     ),
+    "a train mode of one's own": Edit(
+        sub(
+            TRAINER,
+            r"^( +)(self\.run_callbacks\(['\"]on_train_(batch|epoch)_end['\"]\))$",
+            r"\1self.model.train()\n\1\2",
+        ),
+        Fate.EITHER,
+    ),
+    "logging above the loop over the modules": Edit(
+        sub(TRAINER, r"^( +)(for .* in .*named_modules\(\):)$", r"\1LOGGER.info('mine')\n\1\2"), Fate.PATCHED
+    ),
+    "logging above the set-up of processes": Edit(
+        sub(TRAINER, r"^( +)(self\._setup_ddp\(.*)$", r"\1LOGGER.info('mine')\n\1\2"), Fate.PATCHED
+    ),
+    "another name for the number of a batch": Edit(sub(TRAINER, r"\bi\b", "number"), Fate.PATCHED),
+    "the keys in lists": Edit(
+        sub(CFG, r"(base_keys, custom_keys = \()(?:frozen)?set\(x\.keys\(\)\)", r"\1list(x.keys())"), Fate.PATCHED
+    ),
+    "the model moves without waiting": Edit(
+        sub(TRAINER, r"^( +self\.model = self\.model\.to\(self\.device)\)", r"\1, non_blocking=True)"), Fate.PATCHED
+    ),
+    "more batches to draw": Edit(sub(TRAINER, r"(self\.plot_idx = )\[0, 1, 2\]", r"\1[0, 1, 2, 3]"), Fate.PATCHED),
+    "a remembered key in front": Edit(sub(MODEL, _KEYS, r"{'augmentations', \1}"), Fate.PATCHED),
+    "another figure in the row": Edit(
+        both(
+            sub(TRAINER, r"(['\"]%11\.4g['\"] \* \()2 \+", r"\g<1>3 +"),
+            sub(TRAINER, r"(batch\[['\"]img['\"]\]\.shape\[-1\])(,?(?:  #.*)?\s*\))", r"0.5, \1\2"),
+        ),
+        Fate.PATCHED,
+    ),
     "another column in the header": Edit(
         sub(
             DETECT, r"\(4( \+ len\(self\.loss_names\))(?s:(.*?))\*self\.loss_names,", r"(5\1\2*self.loss_names, 'mine',"
@@ -301,40 +356,58 @@ KEPT = {
 # Edits that take an anchor away, or leave it in doubt -----------------------------------------------------------------
 
 
-def renamed(path: str, name: str) -> Edit:
+def renamed(path: str, name: str, number: int) -> Edit:
     """Return an edit that renames a function."""
-    return Edit(sub(path, rf"\bdef {name}\b", f"def my_{name}"), Fate.REFUSED)
+    return Edit(sub(path, rf"\bdef {name}\b", f"def my_{name}"), Fate.REFUSED, number)
 
 
-def removed(path: str, line: str) -> Edit:
-    """Return an edit that removes a line."""
-    return Edit(sub(path, rf"^( +){line}.*$", r"\1pass"), Fate.REFUSED)
+def removed(path: str, start: str, number: int) -> Edit:
+    """Return an edit that removes statements."""
+    return Edit(on_statements(path, start, lambda indent, _: [f"{indent}pass\n"]), Fate.REFUSED, number)
 
 
 LOST = {
     **{
-        f"{name} renamed": renamed(path, name)
-        for path, name in (
-            (TRAINER, "_setup_train"),
-            (TRAINER, "_do_train"),
-            (TRAINER, "build_optimizer"),
-            (TRAINER, "optimizer_step"),
-            (CFG, "check_dict_alignment"),
-            (DETECT, "progress_string"),
-            (MODEL, "_reset_ckpt_args"),
-            (PLOTTING, "plot_results"),
+        f"{name} renamed": renamed(path, name, number)
+        for path, name, number in (
+            (TRAINER, "_setup_train", 3),
+            (TRAINER, "_do_train", 6),
+            (TRAINER, "build_optimizer", 11),
+            (TRAINER, "optimizer_step", 12),
+            (CFG, "check_dict_alignment", 13),
+            (DETECT, "progress_string", 14),
+            (MODEL, "_reset_ckpt_args", 15),
+            (PLOTTING, "plot_results", 14),
         )
     },
     "the trainer renamed": Edit(sub(TRAINER, r"class BaseTrainer\b", "class MyBaseTrainer"), Fate.REFUSED),
-    "no plot_idx": removed(TRAINER, r"self\.plot_idx = "),
-    "no preprocess_batch": removed(TRAINER, r"batch = self\.preprocess_batch\("),
-    "no move to the device": removed(TRAINER, r"self\.model = self\.model\.to\("),
-    "no train mode": removed(TRAINER, r"self\.(model\.|_model_)train\(\)"),
-    "no step": removed(TRAINER, r"self\.scaler\.step\("),
+    "no folder of weights": removed(TRAINER, r"self\.wdir = ", 2),
+    "no plot_idx": removed(TRAINER, r"self\.plot_idx = ", 2),
+    "no move to the device": removed(TRAINER, r"self\.model = self\.model\.to\(self", 3),
+    "no wrapping of the student": removed(TRAINER, r"self\.model = (nn\.parallel\.Distributed|DDP\()", 4),
+    "no optimizer": removed(TRAINER, r"self\.optimizer = self\.build_optimizer", 5),
+    "no set-up of processes": removed(TRAINER, r"self\._setup_ddp\(", 6),
+    "no train mode": removed(TRAINER, r"self\.(model\.|_model_)train\(\)", 7),
+    "no preprocess_batch": removed(TRAINER, r"batch = self\.preprocess_batch\(", 8),
+    "no mean": removed(TRAINER, r"self\.tloss = (?!None)", 9),
+    "no row": removed(TRAINER, r"pbar\.set_description\(", 10),
+    "no step": removed(TRAINER, r"self\.scaler\.step\(", 12),
+    "no keys to compare": removed(CFG, r"base_keys, custom_keys = ", 13),
+    "no axes": removed(PLOTTING, r"ax = ax\.ravel\(\)", 14),
+    "no remembered keys": removed(MODEL, r"include = \{", 15),
     "the loop over modules in a function": Edit(
-        sub(TRAINER, r"in (unwrap_model\(model\)|model)\.named_modules\(\)", "in modules_of(model)"), Fate.REFUSED
+        sub(TRAINER, r"in (unwrap_model\(model\)|model)\.named_modules\(\)", "in modules_of(model)"), Fate.REFUSED, 12
     ),
-    "two times plot_idx": Edit(sub(TRAINER, r"^( +)(self\.plot_idx = .*)$", r"\1\2\n\1\2"), Fate.REFUSED),
+    "other groups": Edit(sub(TRAINER, r"\bg\b(?!<)", "groups"), Fate.REFUSED, 12),
+    "the mean without a gradient": Edit(
+        wrapped(TRAINER, r"self\.tloss = (?!None)", "with torch.no_grad():"), Fate.REFUSED, 9
+    ),
+    "the batch without a gradient": Edit(
+        wrapped(TRAINER, r"batch = self\.preprocess_batch", "with torch.no_grad():"), Fate.REFUSED, 9
+    ),
+    "the step in a function": Edit(wrapped(TRAINER, r"self\.scaler\.step\(", "def step():"), Fate.REFUSED, 12),
+    "a function of the name of ours": Edit(append(TRAINER, "def load_teacher(path):\n    pass\n"), Fate.REFUSED, 2),
+    "two times plot_idx": Edit(sub(TRAINER, r"^( +)(self\.plot_idx = .*)$", r"\1\2\n\1\2"), Fate.REFUSED, 2),
     "two methods of one name": Edit(
         sub(
             TRAINER,
@@ -373,10 +446,7 @@ LOST = {
     "the teacher's folder in a branch": Edit(
         sub(TRAINER, r"^( +)(self\.wdir = .*)$", r"\1if self.args.save:\n\1    \2"), Fate.EITHER
     ),
-    "the mean in a branch": Edit(
-        sub(TRAINER, r"^( +)(with .*autocast\(.*\):)$", r"\1with self.timer, nullcontext():\n\1    pass\n\1\2"),
-        Fate.EITHER,
-    ),
+    "the mean in a branch": Edit(wrapped(TRAINER, r"self\.tloss = (?!None)", "if self.args.plots:"), Fate.REFUSED, 9),
     "the student in train mode in a branch": Edit(
         sub(TRAINER, r"^( +)(self\.model\.train\(\)|self\._model_train\(\))$", r"\1if epoch % 2:\n\1    \2"),
         Fate.EITHER,

@@ -14,7 +14,7 @@ from ultralytics import RTDETR, YOLO
 from ultralytics.utils.metrics import ConfusionMatrix
 
 # Releases up to 8.1 draw it after the last epoch whatever `plots` says, which takes longer than the training.
-ConfusionMatrix.plot = lambda *arguments, **options: None
+ConfusionMatrix.plot = lambda *_, **__: None
 
 SETTINGS: dict[str, Any] = json.loads(sys.argv[1])
 
