@@ -12,9 +12,6 @@ from distillpatch.change import FileChange
 from distillpatch.plan import Outcome
 
 _STYLES: dict[bytes, dict[str, Any]] = {
-    b"dif": {"bold": True},
-    b"new": {"bold": True},
-    b"del": {"bold": True},
     b"---": {"bold": True},
     b"+++": {"bold": True},
     b"@@ ": {"fg": "cyan"},
@@ -24,7 +21,11 @@ _STYLES: dict[bytes, dict[str, Any]] = {
 
 
 def unified_diff(changes: Iterable[FileChange]) -> bytes:
-    """Return changes as a unified diff that ``git apply`` and ``patch -p1`` take."""
+    """Return changes as a unified diff that ``git apply`` and ``patch -p1`` take, in the folder that holds the package.
+
+    It has none of git's own header lines: git takes the paths below ``diff --git`` as relative to the repository, and
+    where the package lies deeper in one, as site-packages often does, it would silently apply nothing.
+    """
     return b"".join(line for change in changes if change.before != change.after for line in _file_diff(change))
 
 
@@ -48,11 +49,6 @@ def _file_diff(change: FileChange) -> Iterator[bytes]:
     path = change.path.encode()
     before = _lines(change.before)
     after = _lines(change.after)
-    yield b"diff --git a/%s b/%s\n" % (path, path)
-    if change.before is None:
-        yield b"new file mode 100644\n"
-    if change.after is None:
-        yield b"deleted file mode 100644\n"
     old = b"/dev/null" if change.before is None else b"a/" + path
     new = b"/dev/null" if change.after is None else b"b/" + path
     for line in difflib.diff_bytes(difflib.unified_diff, before, after, old, new):

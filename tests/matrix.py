@@ -182,10 +182,9 @@ def package_files(tree: Path) -> dict[str, bytes]:
 
 
 def _git_apply(tree: Path, diff: bytes) -> None:
-    """Apply a diff as a user would, in a folder that is not in any repository."""
+    """Apply a diff as a user would."""
     command = ["git", "apply", "--whitespace=nowarn", "-"]
-    alone = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}
-    done = subprocess.run(command, cwd=tree, env=alone, input=diff, capture_output=True)
+    done = subprocess.run(command, cwd=tree, input=diff, capture_output=True)
     _require(done.returncode == 0, f"git cannot apply the diff: {done.stderr.decode(errors='replace')}")
 
 

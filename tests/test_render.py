@@ -15,15 +15,12 @@ from distillpatch.render import colored, outcome_lines, unified_diff
 
 def test_a_changed_file() -> None:
     change = FileChange("p/m.py", b"a\nb\nc\n", b"a\nB\nc\n")
-    assert unified_diff([change]) == (
-        b"diff --git a/p/m.py b/p/m.py\n--- a/p/m.py\n+++ b/p/m.py\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"
-    )
+    assert unified_diff([change]) == b"--- a/p/m.py\n+++ b/p/m.py\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"
 
 
 def test_an_added_and_a_removed_file() -> None:
     assert unified_diff([FileChange("n.py", None, b"a\n"), FileChange("o.py", b"a\n", None)]) == (
-        b"diff --git a/n.py b/n.py\nnew file mode 100644\n--- /dev/null\n+++ b/n.py\n@@ -0,0 +1 @@\n+a\n"
-        b"diff --git a/o.py b/o.py\ndeleted file mode 100644\n--- a/o.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n"
+        b"--- /dev/null\n+++ b/n.py\n@@ -0,0 +1 @@\n+a\n--- a/o.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n"
     )
 
 
@@ -46,15 +43,22 @@ def test_a_file_that_stays_as_it_is_is_left_out() -> None:
     ],
 )
 @pytest.mark.parametrize("command", [["git", "apply"], ["patch", "-p1", "--silent"]])
+@pytest.mark.parametrize("repository", [None, ".", ".."], ids=["no repository", "its root", "a folder in it"])
 def test_git_and_patch_make_the_same_bytes_of_it(
-    before: bytes | None, after: bytes | None, command: list[str], tmp_path: Path
+    before: bytes | None, after: bytes | None, repository: str | None, command: list[str], tmp_path: Path
 ) -> None:
-    file = tmp_path / "p" / "m.py"
-    file.parent.mkdir()
+    root = tmp_path / "site-packages"
+    file = root / "p" / "m.py"
+    file.parent.mkdir(parents=True)
     if before is not None:
         file.write_bytes(before)
-    subprocess.run(command, cwd=tmp_path, input=unified_diff([FileChange("p/m.py", before, after)]), check=True)
+    if repository is not None:
+        subprocess.run(["git", "init", "--quiet", root / repository], check=True)
+    diff = unified_diff([FileChange("p/m.py", before, after)])
+    subprocess.run(command, cwd=root, input=diff, check=True)
     assert (file.read_bytes() if file.exists() else None) == after
+    subprocess.run([*command, "--reverse"], cwd=root, input=diff, check=True)
+    assert (file.read_bytes() if file.exists() else None) == before
 
 
 def test_colors_leave_the_text_as_it_is() -> None:
@@ -62,7 +66,7 @@ def test_colors_leave_the_text_as_it_is() -> None:
     lines = colored(diff).splitlines()
     assert "\x1b[32m+B é\ufffd\x1b[0m" in lines and "\x1b[31m-b\x1b[0m" in lines and " a" in lines
     assert any(line.startswith("\x1b[36m@@ -1,2 +1,2 @@") for line in lines)
-    assert all(line.startswith("\x1b[1m") for line in lines[:3])
+    assert all(line.startswith("\x1b[1m") for line in lines[:2])
 
 
 def test_modifications_are_listed_with_their_places() -> None:
