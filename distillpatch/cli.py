@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from distillpatch import __version__
-from distillpatch.checkout import Checkout, active_environment, locate
+from distillpatch.checkout import PACKAGE, PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
 from distillpatch.errors import DistillpatchError
 from distillpatch.patchset import built_in
 from distillpatch.plan import explain
@@ -77,7 +77,7 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
     )
     @wraps(command)
     def located(ultralytics_path: Path | None, **options: Any) -> None:
-        checkout = locate(ultralytics_path, _current_folder(), active_environment(os.environ))
+        checkout = locate(ultralytics_path, _current_folder(), import_places(os.environ))
         click.echo(f"ultralytics {checkout.release} at {checkout.package} ({checkout.found})", err=True)
         recovered = recover(checkout.package)
         if recovered:
@@ -209,7 +209,7 @@ def _standing(situation: Situation) -> str:
 def _report(situation: Situation) -> dict[str, Any]:
     """Return what ``status`` knows, for programs."""
     state = situation.state
-    imported = active_environment(os.environ).packages()
+    place = first_holding(import_places(os.environ))
     return {
         "path": str(situation.checkout.package),
         "release": situation.checkout.release,
@@ -232,25 +232,32 @@ def _report(situation: Situation) -> dict[str, Any]:
             {"number": modification.number, "path": place.path, "line": place.line}
             for modification, place in situation.plan.by_hand
         ],
-        "imported": str(imported[0] / situation.checkout.package.name) if imported else None,
-        "imports_this": imported[:1] == [situation.checkout.root],
+        "imported": str(place.roots[0] / PACKAGE) if place else None,
+        "imports_this": place is not None and place.roots[0] == situation.checkout.root,
     }
 
 
 def _tell_what_is_imported(checkout: Checkout) -> None:
     """Warn when Python, started elsewhere, would import another ultralytics: multi-GPU workers would not distill."""
-    environment = active_environment(os.environ)
-    imported = environment.packages()
-    if imported[:1] == [checkout.root]:
-        click.echo(f"{environment.name} imports this ultralytics.", err=True)
+    place = first_holding(import_places(os.environ))
+    if place and place.roots[0] == checkout.root:
+        click.echo(f"Python imports this ultralytics, from {place.name}.", err=True)
         return
-    other = f"another one, {imported[0] / checkout.package.name}" if imported else "none"
-    is_project = any((checkout.root / name).is_file() for name in ("pyproject.toml", "setup.py"))
-    remedy = f"pip install -e {checkout.root}" if is_project else f"put {checkout.root} first on PYTHONPATH"
+    imported = f"another ultralytics, {place.roots[0] / PACKAGE}, from {place.name}" if place else "no ultralytics"
     click.echo(
-        f"Warning: {environment.name} imports {other}. Training started in another folder, as the workers of multi-GPU "
-        f"training are, will not distill. To make Python import this one: {remedy}",
+        f"Warning: Python imports {imported}. Training started in another folder, as the workers of multi-GPU training "
+        f"are, will not distill. To make Python import this one: {_remedy(checkout, place)}",
         err=True,
+    )
+
+
+def _remedy(checkout: Checkout, imported_from: Place | None) -> str:
+    is_project = any((checkout.root / name).is_file() for name in ("pyproject.toml", "setup.py"))
+    overruled = imported_from is not None and imported_from.name == PYTHON_PATH  # which comes before what is installed
+    return (
+        f"pip install -e {checkout.root}"
+        if is_project and not overruled
+        else f"put {checkout.root} first on PYTHONPATH"
     )
 
 

@@ -30,8 +30,9 @@ Checkout = Callable[[str], Path]
 
 def variables(**changes: str) -> dict[str, str]:
     """Return a user's environment variables: without those that would name an environment, or colors."""
-    ours = ("PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "NO_COLOR", "FORCE_COLOR")
-    return {key: value for key, value in os.environ.items() if key not in ours} | {"PYTHONPATH": str(PROJECT)} | changes
+    ours = ("VIRTUAL_ENV", "CONDA_PREFIX", "NO_COLOR", "FORCE_COLOR")
+    theirs = {key: value for key, value in os.environ.items() if key not in ours}
+    return theirs | {"PYTHONPATH": str(PROJECT), "PYTHONNOUSERSITE": "1"} | changes
 
 
 def run(
@@ -193,13 +194,29 @@ def test_status_of_an_edited_and_of_an_upgraded_checkout(checkout: Checkout) -> 
     assert "8.3.200: overwritten by another release" in done("status", "--ultralytics-path", root)
 
 
-def test_python_imports_this_one_or_another(checkout: Checkout) -> None:
+def test_python_imports_this_one_or_another(checkout: Checkout, tmp_path: Path) -> None:
     root = checkout("8.2.50")
     this = run("status", "--ultralytics-path", root, env=variables(PYTHONPATH=f"{PROJECT}:{root}"))
-    assert f"the environment of {sys.executable} imports this ultralytics.\n" in this.stderr
-    none = run("apply", "--ultralytics-path", root, env=variables(VIRTUAL_ENV="/nowhere"))
-    assert "the virtual environment /nowhere imports none. Training started in another folder" in none.stderr
-    assert f"put {root} first on PYTHONPATH\n" in none.stderr
+    assert "Python imports this ultralytics, from PYTHONPATH.\n" in this.stderr
+    none = run("status", "--ultralytics-path", root, env=variables(VIRTUAL_ENV="/nowhere"))
+    assert "Warning: Python imports no ultralytics. Training started in another folder" in none.stderr
+    assert f"To make Python import this one: put {root} first on PYTHONPATH\n" in none.stderr
+    site = releases.unpack("8.2.50", tmp_path / "lib/python3.11/site-packages")
+    other = run("apply", "--ultralytics-path", root, env=variables(VIRTUAL_ENV=str(tmp_path)))
+    place = f"the virtual environment {tmp_path}"
+    assert f"Warning: Python imports another ultralytics, {site}/ultralytics, from {place}. Tr" in other.stderr
+
+
+def test_the_advice_on_what_is_imported_helps(checkout: Checkout, tmp_path: Path) -> None:
+    root = checkout("8.2.50")
+    (root / "pyproject.toml").touch()
+    site = releases.unpack("8.2.50", tmp_path / "lib/python3.11/site-packages")
+    told = run("status", cwd=root, env=variables(VIRTUAL_ENV=str(tmp_path))).stderr
+    assert f"To make Python import this one: pip install -e {root}\n" in told
+    overruled = variables(VIRTUAL_ENV=str(tmp_path), PYTHONPATH=f"{PROJECT}:{site}")
+    assert f"this one: put {root} first on PYTHONPATH\n" in run("status", cwd=root, env=overruled).stderr
+    taken = variables(VIRTUAL_ENV=str(tmp_path), PYTHONPATH=f"{PROJECT}:{root}")
+    assert f" at {root}/ultralytics (found in PYTHONPATH)\n" in run("status", env=taken).stderr
 
 
 # Where the checkout is looked for.
@@ -217,7 +234,7 @@ def test_the_checkout_around_the_current_folder(folder: str, checkout: Checkout)
 def test_the_one_installed_in_the_active_environment(kind: str, tmp_path: Path) -> None:
     site = releases.unpack("8.2.50", tmp_path / "lib/python3.11/site-packages")
     pristine = everything(tmp_path)
-    assert f"{site}/ultralytics (installed in the " in run("apply", env=variables(**{kind: str(tmp_path)})).stderr
+    assert f"{site}/ultralytics (found in the " in run("apply", env=variables(**{kind: str(tmp_path)})).stderr
     assert "ultralytics/utils/AddLoss.py,sha256=" in (site / "ultralytics-8.2.50.dist-info/RECORD").read_text()
     assert "Reverted" in done("revert", "--ultralytics-path", site)
     assert everything(tmp_path) == pristine
@@ -243,7 +260,7 @@ def test_several_installed(tmp_path: Path) -> None:
     roots = [releases.unpack("8.2.50", tmp_path / name) for name in ("one", "two")]
     env = variables(PYTHONPATH=os.pathsep.join(map(str, [PROJECT, *roots])))
     told = refused("apply", env=env)
-    assert "holds more than one ultralytics:\n" in told
+    assert "PYTHONPATH holds more than one ultralytics, of which Python imports the first:\n" in told
     assert (
         all(f"  {root}/ultralytics\n" in told for root in roots) and "Name the one to use: --ultralytics-path" in told
     )
