@@ -111,16 +111,16 @@ def diff(checkout: Checkout, output: Path | None, exit_code: bool) -> None:
 def apply(checkout: Checkout, dry_run: bool) -> None:
     """Apply all modifications, or none."""
     patch_set = built_in()
+    situation = examine(checkout, patch_set)
+    if situation.is_applied:
+        click.echo(f"Nothing to do: {_standing(situation)}.", err=dry_run)
+        return
     if dry_run:
-        situation = examine(checkout, patch_set)
-        if situation.is_applied:
-            click.echo(f"Nothing to do: {_standing(situation)}.", err=True)
-        else:
-            _show(unified_diff(situation.in_package(situation.application()[0])))
+        _show(unified_diff(situation.in_package(situation.application()[0])))
         return
     with lock(checkout.package) as held:
         situation = examine(checkout, patch_set)
-        if situation.is_applied:
+        if situation.is_applied:  # another process was faster
             click.echo(f"Nothing to do: {_standing(situation)}.")
             return
         unsaved = apply_to(held, situation)

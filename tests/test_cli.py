@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -122,15 +122,34 @@ def test_there_and_back(release: str, checkout: Checkout, tmp_path: Path) -> Non
     assert re.findall(r"(?m)^       (\S+:\d+)$", status) == re.findall(r"(?m)^       (\S+:\d+)$", listed)
     back = done("revert", "--dry-run", "--ultralytics-path", root)
     assert files_in(back) == files_in(diff)
-    without_the_lock = ("ultralytics", "ultralytics/.distillpatch")  # apply takes it before it looks
-    now = timed(root)
-    assert [name for name in now | applied if now.get(name) != applied.get(name) and name not in without_the_lock] == []
+    assert timed(root) == applied
 
     assert "Reverted " in done("revert", "--ultralytics-path", root)
     assert everything(root) == pristine
     again = run("revert", "--ultralytics-path", root)
     assert (again.returncode, again.stdout) == (0, "Nothing to do: not patched.\n")
     assert everything(root) == pristine
+
+
+@pytest.mark.parametrize("command", ["apply", "revert"])
+def test_what_another_process_does_meanwhile_is_not_done_again(command: str, checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    if command == "revert":
+        done("apply", "--ultralytics-path", root)
+    program = (
+        "import subprocess, sys\n"
+        "from distillpatch import cli\n"
+        "look = cli.examine\n"
+        "def look_and_be_overtaken(*arguments):\n"
+        "    cli.examine, seen = look, look(*arguments)\n"
+        "    subprocess.run([sys.executable, '-m', 'distillpatch', *sys.argv[1:]], stdout=subprocess.DEVNULL, check=True)\n"
+        "    return seen\n"
+        "cli.examine = look_and_be_overtaken\n"
+        "cli.main()\n"
+    )
+    overtaken = [sys.executable, "-c", program, command, "--ultralytics-path", root]
+    result = subprocess.run(overtaken, cwd="/", env=variables(), capture_output=True, text=True)
+    assert result.returncode == 0 and result.stdout.startswith("Nothing to do: "), result
 
 
 def test_dry_run_of_what_is_done_says_so(checkout: Checkout) -> None:
@@ -316,25 +335,42 @@ def test_a_file_that_is_not_python(content: bytes, checkout: Checkout) -> None:
         assert "Error: ultralytics/cfg/__init__.py " in told and ("does not parse" in told or "be decoded" in told)
 
 
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """Return a release in a folder that every user may enter, as pytest's own are not."""
+    root = releases.unpack("8.2.50", Path(tempfile.mkdtemp()) / "co")
+    yield root
+    for place in (root.parent, root, *root.rglob("*")):
+        place.chmod(0o755)
+    shutil.rmtree(root.parent)
+
+
+def close(root: Path) -> None:
+    """Take away the permission to write."""
+    for place in (root.parent, root, *root.rglob("*")):
+        place.chmod(0o555 if place.is_dir() else 0o444)
+
+
 @pytest.mark.parametrize("command", ["apply", "revert"])
-def test_no_permission(command: str) -> None:
-    root = releases.unpack("8.2.50", Path(tempfile.mkdtemp()) / "co")  # pytest's own folders are closed to others
-    try:
-        if command == "revert":
-            done("apply", "--ultralytics-path", root)
-        for place in (root.parent, root, *root.rglob("*")):
-            place.chmod(0o555 if place.is_dir() else 0o444)
-        before = timed(root)
-        told = as_another_user(command, "--ultralytics-path", root)
-        assert (told.returncode, told.stdout) == (1, "")
-        assert re.search(
-            rf"(?m)^Error: .* {root}/ultralytics\S*: Permission denied\. Nothing was changed\.$", told.stderr
-        )
-        assert timed(root) == before
-    finally:
-        for place in (root.parent, root, *root.rglob("*")):
-            place.chmod(0o755)
-        shutil.rmtree(root.parent)
+def test_no_permission(command: str, open_to_all: Path) -> None:
+    root = open_to_all
+    if command == "revert":
+        done("apply", "--ultralytics-path", root)
+    close(root)
+    before = timed(root)
+    told = as_another_user(command, "--ultralytics-path", root)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert re.search(rf"(?m)^Error: .* {root}/ultralytics\S*: Permission denied\. Nothing was changed\.$", told.stderr)
+    assert timed(root) == before
+
+
+@pytest.mark.parametrize("command", ["apply", "revert"])
+def test_what_has_nothing_to_do_needs_no_permission(command: str, open_to_all: Path) -> None:
+    if command == "apply":
+        done("apply", "--ultralytics-path", open_to_all)
+    close(open_to_all)
+    told = as_another_user(command, "--ultralytics-path", open_to_all)
+    assert told.returncode == 0 and told.stdout.startswith("Nothing to do: "), told
 
 
 def as_another_user(*arguments: object) -> subprocess.CompletedProcess[str]:
