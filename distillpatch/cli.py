@@ -151,6 +151,7 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
     situation = examine(checkout, patch_set)
     if situation.state is None:
         click.echo("Nothing to do: not patched.", err=dry_run)
+        _tell_what_is_unrecorded(situation)
         return
     if dry_run:
         _show(unified_diff(situation.in_package(situation.taking_back(edited).changes)))
@@ -200,7 +201,7 @@ def _standing(situation: Situation) -> str:
     """Return how a checkout stands, with who patched it and when."""
     state = situation.state
     if state is None:
-        return Standing.NOT_PATCHED.value
+        return situation.standing.value
     return (
         f"{situation.standing.value} (by distillpatch {state.version}, {state.applied_at}, ultralytics {state.release})"
     )
@@ -235,6 +236,17 @@ def _report(situation: Situation) -> dict[str, Any]:
         "imported": str(place.roots[0] / PACKAGE) if place else None,
         "imports_this": place is not None and place.roots[0] == situation.checkout.root,
     }
+
+
+def _tell_what_is_unrecorded(situation: Situation) -> None:
+    """Say so when revert has nothing to go by, and yet somebody has patched the tree."""
+    if situation.unrecorded_files:
+        click.echo(
+            f"Note: {', '.join(situation.unrecorded_files)} is there all the same: this checkout was "
+            f"{Standing.UNRECORDED.value}. `distillpatch status` lists the edits; to take them back, restore the files "
+            f"from git or install ultralytics {situation.checkout.release} anew.",
+            err=True,
+        )
 
 
 def _tell_what_is_imported(checkout: Checkout) -> None:

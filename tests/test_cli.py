@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import releases
+from by_hand import make as make_by_hand
 from trees import everything
 
 from distillpatch import __version__
@@ -127,7 +128,7 @@ def test_there_and_back(release: str, checkout: Checkout, tmp_path: Path) -> Non
     assert "Reverted " in done("revert", "--ultralytics-path", root)
     assert everything(root) == pristine
     again = run("revert", "--ultralytics-path", root)
-    assert (again.returncode, again.stdout) == (0, "Nothing to do: not patched.\n")
+    assert (again.returncode, again.stdout) == (0, "Nothing to do: not patched.\n") and "Note" not in again.stderr
     assert everything(root) == pristine
 
 
@@ -142,7 +143,8 @@ def test_what_another_process_does_meanwhile_is_not_done_again(command: str, che
         "look = cli.examine\n"
         "def look_and_be_overtaken(*arguments):\n"
         "    cli.examine, seen = look, look(*arguments)\n"
-        "    subprocess.run([sys.executable, '-m', 'distillpatch', *sys.argv[1:]], stdout=subprocess.DEVNULL, check=True)\n"
+        "    command = [sys.executable, '-m', 'distillpatch', *sys.argv[1:]]\n"
+        "    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)\n"
         "    return seen\n"
         "cli.examine = look_and_be_overtaken\n"
         "cli.main()\n"
@@ -320,10 +322,32 @@ def test_a_checkout_modified_by_hand(checkout: Checkout) -> None:
         "modified by hand in the tutorial's way" in told and "  ultralytics/utils/AddLoss.py:1: modification 1" in told
     )
     assert "installing ultralytics 8.2.50 anew" in told
-    assert "made by hand: ultralytics/utils/AddLoss.py:1: modification 1 (" in done(
-        "status", "--ultralytics-path", root
-    )
+    status = done("status", "--ultralytics-path", root)
+    assert "ultralytics 8.2.50: modified by hand, or patched and stripped of its record\n" in status
+    assert "made by hand: ultralytics/utils/AddLoss.py:1: modification 1 (" in status
+    assert json.loads(done("status", "--json", "--ultralytics-path", root))["standing"] == "unrecorded"
     assert everything(root) == before
+
+
+def test_an_edit_by_hand_without_the_module_that_belongs_to_it(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    make_by_hand(root, [13])
+    assert "8.2.50: modified by hand, or patched and" in done("status", "--ultralytics-path", root)
+
+
+def test_a_checkout_that_was_stripped_of_its_record(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    done("apply", "--ultralytics-path", root)
+    shutil.rmtree(root / "ultralytics/.distillpatch")
+    assert "stripped of its record" in refused("apply", "--ultralytics-path", root)
+    before = timed(root)
+    assert "patched and stripped of its record\n" in done("status", "--ultralytics-path", root)
+    for options in ([], ["--dry-run"]):
+        told = run("revert", *options, "--ultralytics-path", root)
+        assert told.returncode == 0 and "Nothing to do: not patched.\n" in told.stdout + told.stderr
+        assert "Note: ultralytics/utils/AddLoss.py is there all the same: this checkout was modified by" in told.stderr
+        assert "restore the files from git or install ultralytics 8.2.50 anew.\n" in told.stderr
+    assert timed(root) == before
 
 
 @pytest.mark.parametrize("content", [b"def f(:\n", b"x = '\xff'\n", b"x = '\0'\n", b"# coding: rot13\n"])
