@@ -20,7 +20,7 @@ from distillpatch.checkout import PACKAGE, PYTHON_PATH, Checkout, Place, first_h
 from distillpatch.errors import DistillpatchError
 from distillpatch.patchset import built_in
 from distillpatch.plan import explain
-from distillpatch.render import colored, outcome_lines, unified_diff
+from distillpatch.render import colored, outcome_lines, outcome_report, unified_diff
 from distillpatch.revert import Edited
 from distillpatch.state import Condition
 from distillpatch.transaction import lock, recover
@@ -219,16 +219,7 @@ def _report(situation: Situation) -> dict[str, Any]:
         if state is None
         else {"version": state.version, "at": state.applied_at, "release": state.release},
         "files": {path: condition.name.lower() for path, condition in situation.conditions.items()},
-        "modifications": [
-            {
-                "number": outcome.modification.number,
-                "section": outcome.modification.section,
-                "title": outcome.modification.title,
-                "fits": not outcome.rejections,
-                "places": [{"path": place.path, "line": place.line} for place in outcome.places],
-            }
-            for outcome in situation.plan.outcomes
-        ],
+        "modifications": [outcome_report(outcome) for outcome in situation.plan.outcomes],
         "made_by_hand": [
             {"number": modification.number, "path": place.path, "line": place.line}
             for modification, place in situation.plan.by_hand

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from distillpatch.change import FileChange
-from distillpatch.plan import Outcome
+from distillpatch.plan import Attempt, Outcome
 
 _STYLES: dict[bytes, dict[str, Any]] = {
     b"---": {"bold": True},
@@ -43,6 +43,29 @@ def outcome_lines(outcomes: Iterable[Outcome]) -> Iterator[str]:
         yield f"{modification.number:>3}  {section}  {modification.title} {mark}".rstrip()
         for place in outcome.places:
             yield click.style(f"       {place}", dim=True)
+
+
+def outcome_report(outcome: Outcome) -> dict[str, Any]:
+    """Return what became of a modification, for programs: all that people are told of it."""
+    return {
+        "number": outcome.modification.number,
+        "section": outcome.modification.section,
+        "title": outcome.modification.title,
+        "fits": not outcome.rejections,
+        "places": [{"path": place.path, "line": place.line} for place in outcome.places],
+        "misfits": [_attempt_report(attempt) for rejection in outcome.rejections for attempt in rejection.tried],
+    }
+
+
+def _attempt_report(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "path": attempt.alternative.path,
+        "scope": attempt.alternative.scope,
+        "pattern": attempt.alternative.pattern,
+        "reason": attempt.reason,
+        "nearest": list(attempt.nearest),
+        "origin": attempt.alternative.origin,
+    }
 
 
 def _file_diff(change: FileChange) -> Iterator[bytes]:

@@ -310,6 +310,13 @@ def test_an_anchor_that_is_missing(checkout: Checkout) -> None:
     status = done("status", "--ultralytics-path", root)
     assert "  2  2.2  The trainer knows its teacher and the options of distillation. does not fit\n" in status
     assert "nearest: line 146: self.plot_indices" in status
+    second = json.loads(done("status", "--json", "--ultralytics-path", root))["modifications"][1]
+    assert not second["fits"]
+    (misfit,) = (each for each in second["misfits"] if each["pattern"] == "self.plot_idx = [0, 1, 2]")
+    assert misfit["origin"].startswith("02-attributes.patch:")
+    assert (misfit["path"], misfit["scope"]) == ("ultralytics/engine/trainer.py", "BaseTrainer.__init__")
+    assert misfit["reason"] == "expected one match, found none"
+    assert misfit["nearest"][0] == "line 146: self.plot_indices = [0, 1, 2]"
     assert everything(root) == before
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 from hunks import patch_set
 
 from distillpatch.change import FileChange
-from distillpatch.plan import make_plan
-from distillpatch.render import colored, outcome_lines, unified_diff
+from distillpatch.plan import explain, make_plan
+from distillpatch.render import colored, outcome_lines, outcome_report, unified_diff
 
 
 def test_a_changed_file() -> None:
@@ -78,6 +79,33 @@ def test_modifications_are_listed_with_their_places() -> None:
         "       m.py:4",
         "  2  2.0  Test. does not fit",
     ]
+
+
+def test_programs_are_told_of_misfits_what_people_are() -> None:
+    patches = patch_set("--- m.py\n  a()\n+ b()\nor\n--- n.py\n  z()\n+ b()\n", "--- m.py  f\n  c()\n  d()\n+ e()\n")
+    plan = make_plan(patches, {"m.py": b"a()\na()\ndef f():\n    c()\n", "n.py": b"y()\n"}, "1")
+    for outcome in plan.outcomes:
+        report = outcome_report(outcome)
+        assert json.loads(json.dumps(report)) == report
+        assert not report["fits"] and report["misfits"]
+        for misfit in report["misfits"]:
+            assert list(misfit) == ["path", "scope", "pattern", "reason", "nearest", "origin"]
+        told = [value for misfit in report["misfits"] for value in misfit.values()]
+        lines = [line for value in told for line in (value if isinstance(value, list) else value.split("\n"))]
+        assert [line for line in lines if line not in explain(outcome, "1")] == []
+    assert [len(outcome_report(outcome)["misfits"]) for outcome in plan.outcomes] == [2, 1]
+
+
+def test_programs_are_told_where_what_fits_went() -> None:
+    (outcome,) = make_plan(patch_set("--- m.py\n  a()\n+ b()\n"), {"m.py": b"a()\n"}, "1").outcomes
+    assert outcome_report(outcome) == {
+        "number": 1,
+        "section": "1.0",
+        "title": "Test.",
+        "fits": True,
+        "places": [{"path": "m.py", "line": 2}],
+        "misfits": [],
+    }
 
 
 def plain(text: str) -> str:
