@@ -41,6 +41,9 @@ installed in the active environment.
 """
 
 
+_STDOUT = "-"
+
+
 class _Group(click.Group):
     """A group whose errors are one message on stderr, with exit code 1."""
 
@@ -89,18 +92,20 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
 
 @main.command()
 @_on_a_checkout
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the diff to this file.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    default=_STDOUT,
+    help="Write the diff to this file; - is stdout.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if there is a difference.")
-def diff(checkout: Checkout, output: Path | None, exit_code: bool) -> None:
+def diff(checkout: Checkout, output: str, exit_code: bool) -> None:
     """Show what apply would change, or has changed."""
     text = unified_diff(examine(checkout, built_in()).difference())
-    if output:
-        try:
-            output.write_bytes(text)
-        except OSError as error:
-            raise DistillpatchError(f"cannot write {output}: {error.strerror}") from error
-    else:
+    if output == _STDOUT:
         _show(text)
+    else:
+        _write(text, Path(output), checkout)
     if exit_code and text:
         sys.exit(1)
 
@@ -269,6 +274,16 @@ def _current_folder() -> Path:
         return Path.cwd()
     except FileNotFoundError as error:
         raise DistillpatchError("the current folder does not exist any more; change to one that does") from error
+
+
+def _write(text: bytes, file: Path, checkout: Checkout) -> None:
+    """Write a diff to a file, though not to one of those that it is about."""
+    if Path(os.path.realpath(file)).is_relative_to(os.path.realpath(checkout.package)):
+        raise DistillpatchError(f"{file} lies in the package itself: name a file elsewhere for the diff")
+    try:
+        file.write_bytes(text)
+    except OSError as error:
+        raise DistillpatchError(f"cannot write {file}: {error.strerror}") from error
 
 
 def _show(text: bytes) -> None:

@@ -181,9 +181,26 @@ def test_output_and_exit_code(checkout: Checkout, tmp_path: Path) -> None:
     assert (written.returncode, written.stdout) == (1, "")
     assert file.read_text(encoding="utf-8") == diff.stdout
     assert done("diff", "--output", file, "--ultralytics-path", root) == ""
+    assert done("diff", "--output", "-", "--ultralytics-path", root, cwd=tmp_path) == diff.stdout
+    assert not (tmp_path / "-").exists()
     told = refused("diff", "--output", tmp_path / "missing" / "out.diff", "--ultralytics-path", root)
     assert f"Error: cannot write {tmp_path}/missing/out.diff: No such file or directory\n" in told
+    (tmp_path / "itself").symlink_to("itself")
+    assert "cannot write itself: " in refused("diff", "--output", "itself", "--ultralytics-path", root, cwd=tmp_path)
     assert "is a directory" in refused("diff", "--output", tmp_path, "--ultralytics-path", root, code=2)
+
+
+@pytest.mark.parametrize(
+    "name", ["ultralytics/cfg/__init__.py", "ultralytics/new.diff", "link", "docs/../ultralytics/x"]
+)
+def test_no_diff_is_written_into_the_package(name: str, checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    (root / "docs").mkdir()
+    (root / "link").symlink_to(root / "ultralytics/engine/trainer.py")
+    before = timed(root)
+    told = refused("diff", "--output", name, "--ultralytics-path", root, cwd=root)
+    assert f"Error: {name} lies in the package itself: name a file elsewhere for the diff\n" in told
+    assert timed(root) == before
 
 
 def test_status_for_programs(checkout: Checkout) -> None:
