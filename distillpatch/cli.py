@@ -167,7 +167,8 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
             click.echo("Nothing to do: not patched.")
             return
         done = revert_in(held, situation, edited)
-    click.echo(f"Reverted {len(done.changes)} files in {checkout.package}.")
+    files = {change.path for change in situation.in_package(done.changes)} - set(done.set_aside.values())
+    click.echo(f"Reverted {len(files)} files in {checkout.package}.")
     for path in done.merged:
         click.echo(f"  {path}: our changes are out, yours are kept")
     for path in done.left:

@@ -272,10 +272,25 @@ def test_the_checkout_around_the_current_folder(folder: str, checkout: Checkout)
 def test_the_one_installed_in_the_active_environment(kind: str, tmp_path: Path) -> None:
     site = releases.unpack("8.2.50", tmp_path / "lib/python3.11/site-packages")
     pristine = everything(tmp_path)
-    assert f"{site}/ultralytics (found in the " in run("apply", env=variables(**{kind: str(tmp_path)})).stderr
+    applied = run("apply", env=variables(**{kind: str(tmp_path)}))
+    assert f"{site}/ultralytics (found in the " in applied.stderr
     assert "ultralytics/utils/AddLoss.py,sha256=" in (site / "ultralytics-8.2.50.dist-info/RECORD").read_text()
-    assert "Reverted" in done("revert", "--ultralytics-path", site)
+    reverted = done("revert", "--ultralytics-path", site)
     assert everything(tmp_path) == pristine
+    # Both count the files of the package, for the RECORD is none that the user would look for.
+    assert "Applied 15 modifications to 6 files." in applied.stdout
+    assert reverted == f"Reverted 6 files in {site}/ultralytics.\n"
+
+
+def test_an_edited_file_that_is_set_aside_is_not_counted(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    assert "to 6 files" in done("apply", "--ultralytics-path", root)
+    added = root / "ultralytics/utils/AddLoss.py"
+    added.write_text("# mine\n" + added.read_text())
+    told = done("revert", "--restore-original", "--ultralytics-path", root)
+    assert (
+        told.startswith("Reverted 6 files in ") and "the edited file is now ultralytics/utils/AddLoss.py.edited" in told
+    )
 
 
 # Refused: one message, that says what was expected, where, and what to do next.
