@@ -108,7 +108,9 @@ def main(version: str = "8.4.190", scales: str = "sl", kinds: str = "cwd,mimic")
         alone: dict[str, list[float]] = {name: [] for name in trees}
         for _ in range(ROUNDS):
             for name, tree in trees.items():
-                alone[name] += lesson(tree, folder / name / "runs", data, ALONE, limit=3600, **settings).facts["seconds"]
+                alone[name] += lesson(tree, folder / name / "runs", data, ALONE, limit=3600, **settings).facts[
+                    "seconds"
+                ]
     print(f"ultralytics {version}, steps of {BATCH} images of {SIZE} px, yolov8n as the student")
     for name, (distilled, floor) in taught.items():
         print(f"{name:16} step {distilled:.3f} s, floor    {floor:.3f} s, ratio {distilled / floor:.3f}")
