@@ -6,8 +6,9 @@ import ast
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from distillpatch.errors import DistillpatchError
 from distillpatch.source import parse
 
 PACKAGE = "ultralytics"
+PYTHON_PATH = "PYTHONPATH"
 
 
 class CheckoutError(DistillpatchError):
@@ -42,30 +44,30 @@ class Checkout:
 
 
 @dataclass(frozen=True)
-class Environment:
-    """The Python environment that the user works in.
+class Place:
+    """Somewhere that Python imports from.
 
     Attributes:
         name: What to call it in messages.
-        search_path: The folders that its interpreter imports from when started in an unrelated folder, in order.
+        folders: Its folders, in the order in which Python looks at them.
     """
 
     name: str
-    search_path: tuple[Path, ...]
+    folders: tuple[Path, ...]
 
-    def packages(self) -> list[Path]:
-        """Return the roots of every ultralytics on the search path, in the order in which they would be imported."""
-        roots = [root.resolve() for folder in self.search_path for root in _roots_from(folder)]
-        return list(dict.fromkeys(roots))
+    @cached_property
+    def roots(self) -> tuple[Path, ...]:
+        """The root of every ultralytics in it, the one that Python imports first."""
+        return tuple(dict.fromkeys(folder.resolve() for folder in self.folders if _is_package(folder / PACKAGE)))
 
 
-def locate(path: Path | None, cwd: Path, environment: Environment) -> Checkout:
+def locate(path: Path | None, cwd: Path, places: Sequence[Place]) -> Checkout:
     """Return the checkout to work on.
 
     Args:
         path: What the user named: a checkout's root, the package folder, or a site-packages folder; None to search.
         cwd: The current folder, whose checkout comes first in a search.
-        environment: Where to search next.
+        places: Where to search next: the first that holds an ultralytics is the one.
 
     Raises:
         CheckoutError: If there is none, or several equally good ones; tells what was looked at.
@@ -75,34 +77,36 @@ def locate(path: Path | None, cwd: Path, environment: Environment) -> Checkout:
     for folder in (cwd, *cwd.parents):
         if _is_package(folder / PACKAGE):
             return _checkout(folder, "contains the current folder")
-    roots = environment.packages()
-    if len(roots) == 1:
-        return _checkout(roots[0], f"installed in {environment.name}")
-    looked_at = "\n".join(f"  {folder}" for folder in dict.fromkeys((cwd, *environment.search_path)))
-    if not roots:
-        raise CheckoutError(
-            f"found no ultralytics. Looked at the current folder and those above it, and at {environment.name}:\n"
-            f"{looked_at}\nName it: --ultralytics-path PATH (a checkout, its package folder, or site-packages)."
-        )
-    several = "\n".join(f"  {root / PACKAGE}" for root in roots)
-    raise CheckoutError(
-        f"{environment.name} holds more than one ultralytics:\n{several}\nName the one to use: --ultralytics-path PATH."
-    )
+    place = first_holding(places)
+    if place is None:
+        raise _none_found((Place("the current folder and those above it", (cwd,)), *places))
+    if len(place.roots) > 1:
+        raise _several_found(place)
+    return _checkout(place.roots[0], f"found in {place.name}")
 
 
-def active_environment(variables: Mapping[str, str]) -> Environment:
-    """Return the environment that is active: a virtual environment, a conda one, or the running interpreter's own.
+def first_holding(places: Iterable[Place]) -> Place | None:
+    """Return the place that Python imports ultralytics from: the first that holds one."""
+    return next((place for place in places if place.roots), None)
+
+
+def import_places(variables: Mapping[str, str]) -> tuple[Place, ...]:
+    """Return where Python looks for packages when it is started in an unrelated folder, in its order.
+
+    After the environment that is active comes the running interpreter's own, which may be another one: of a virtual
+    environment that was never activated, say, while conda's base environment is active in every shell.
 
     Args:
         variables: The process's environment variables.
     """
-    python_path = [Path(entry) for entry in variables.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    for variable, kind in (("VIRTUAL_ENV", "the virtual environment"), ("CONDA_PREFIX", "the conda environment")):
-        prefix = variables.get(variable)
-        if prefix:
-            return Environment(f"{kind} {prefix}", (*python_path, *_site_packages(Path(prefix))))
+    python_path = tuple(Path(entry) for entry in variables.get("PYTHONPATH", "").split(os.pathsep) if entry)
     own = [Path(entry) for entry in sys.path[1:] if os.path.isdir(entry)]  # noqa: PTH112 - Path.is_dir() raises
-    return Environment(f"the environment of {sys.executable}", (*python_path, *own))
+    places = (
+        Place(PYTHON_PATH, python_path),
+        *_active_environment(variables),
+        Place(f"the environment of {sys.executable}", _with_linked(own)),
+    )
+    return tuple(place for place in places if place.folders)
 
 
 def _named(path: Path) -> Checkout:
@@ -117,6 +121,22 @@ def _named(path: Path) -> Checkout:
     raise CheckoutError(
         f"{path} is not an ultralytics checkout: expected {PACKAGE}/__init__.py in it, stating a version. Name a "
         "checkout's root, the package folder itself, or a site-packages folder that has ultralytics."
+    )
+
+
+def _none_found(places: Iterable[Place]) -> CheckoutError:
+    looked_at = "\n".join("\n    ".join([f"  {place.name}", *map(str, place.folders)]) for place in places)
+    return CheckoutError(
+        f"found no ultralytics. Looked at\n{looked_at}\n"
+        "Name it: --ultralytics-path PATH (a checkout, its package folder, or site-packages)."
+    )
+
+
+def _several_found(place: Place) -> CheckoutError:
+    several = "\n".join(f"  {root / PACKAGE}" for root in place.roots)
+    return CheckoutError(
+        f"{place.name} holds more than one ultralytics, of which Python imports the first:\n{several}\n"
+        "Name the one to use: --ultralytics-path PATH."
     )
 
 
@@ -155,19 +175,53 @@ def _constant(file: Path, name: str) -> object:
     return None
 
 
-def _site_packages(prefix: Path) -> list[Path]:
-    """Return the site-packages folders of an environment, on POSIX and on Windows."""
-    found = [*sorted(prefix.glob("lib/python3*/site-packages")), *prefix.glob("Lib/site-packages")]
-    return list(dict.fromkeys(found)) or [prefix / "lib/python3*/site-packages"]
+def _active_environment(variables: Mapping[str, str]) -> Iterator[Place]:
+    for variable, kind in (("VIRTUAL_ENV", "the virtual environment"), ("CONDA_PREFIX", "the conda environment")):
+        prefix = variables.get(variable)
+        if prefix:
+            yield Place(f"{kind} {prefix}", _with_linked(_sites(Path(prefix), variables)))
+            return
 
 
-def _roots_from(folder: Path) -> Iterator[Path]:
-    """Yield the roots of the ultralytics packages that one folder of a search path leads to."""
-    if _is_package(folder / PACKAGE):
-        yield folder
-    for project in _editable_projects(folder):
-        if _is_package(project / PACKAGE):
-            yield project
+def _sites(prefix: Path, variables: Mapping[str, str]) -> list[Path]:
+    """Return the site-packages folders that an environment's interpreter sees, in the order of Python's `site`."""
+    versions = [folder.name for folder in sorted(prefix.glob("lib/python3.*"))]
+    users = [] if variables.get("PYTHONNOUSERSITE") else _user_sites(versions, variables)
+    if not (prefix / "pyvenv.cfg").is_file():
+        return [*users, *_site_packages(prefix)]
+    settings = _settings(prefix / "pyvenv.cfg")
+    if settings.get("include-system-site-packages", "").lower() != "true":
+        return _site_packages(prefix)
+    base = Path(settings.get("home", "")).parent  # home is the folder of the interpreter, such as /usr/bin
+    return [*_site_packages(prefix), *users, *(site for version in versions for site in _site_packages(base, version))]
+
+
+def _user_sites(versions: Iterable[str], variables: Mapping[str, str]) -> list[Path]:
+    base = variables.get("PYTHONUSERBASE") or os.path.expanduser("~/.local")  # noqa: PTH111 - Path's raises
+    return [Path(base, "lib", version, "site-packages") for version in versions]
+
+
+def _site_packages(prefix: Path, version: str = "python3*") -> list[Path]:
+    """Return the site-packages folders below a prefix, on POSIX, on Debian, and on Windows."""
+    patterns = (
+        f"lib/{version}/site-packages",
+        f"local/lib/{version}/dist-packages",
+        "lib/python3/dist-packages",
+        "Lib/site-packages",
+    )
+    found = [folder for pattern in patterns for folder in sorted(prefix.glob(pattern))]
+    return list(dict.fromkeys(found)) or [prefix / patterns[0]]
+
+
+def _settings(file: Path) -> dict[str, str]:
+    """Return the settings of a `pyvenv.cfg`."""
+    lines = (line.partition("=") for line in _read(file).splitlines())
+    return {key.strip().lower(): value.strip() for key, _, value in lines}
+
+
+def _with_linked(sites: Iterable[Path]) -> tuple[Path, ...]:
+    """Return site-packages folders, and after each the projects that it links to."""
+    return tuple(dict.fromkeys(folder for site in sites for folder in (site, *_editable_projects(site))))
 
 
 def _editable_projects(folder: Path) -> Iterator[Path]:

@@ -16,11 +16,11 @@ from typing import Any
 import click
 
 from distillpatch import __version__
-from distillpatch.checkout import Checkout, active_environment, locate
+from distillpatch.checkout import PACKAGE, PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
 from distillpatch.errors import DistillpatchError
 from distillpatch.patchset import built_in
 from distillpatch.plan import explain
-from distillpatch.render import colored, outcome_lines, unified_diff
+from distillpatch.render import colored, outcome_lines, outcome_report, unified_diff
 from distillpatch.revert import Edited
 from distillpatch.state import Condition
 from distillpatch.transaction import lock, recover
@@ -39,6 +39,9 @@ Examples:
 Without --ultralytics-path the checkout that contains the current folder is taken, or else the ultralytics
 installed in the active environment.
 """
+
+
+_STDOUT = "-"
 
 
 class _Group(click.Group):
@@ -77,7 +80,7 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
     )
     @wraps(command)
     def located(ultralytics_path: Path | None, **options: Any) -> None:
-        checkout = locate(ultralytics_path, _current_folder(), active_environment(os.environ))
+        checkout = locate(ultralytics_path, _current_folder(), import_places(os.environ))
         click.echo(f"ultralytics {checkout.release} at {checkout.package} ({checkout.found})", err=True)
         recovered = recover(checkout.package)
         if recovered:
@@ -89,18 +92,20 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
 
 @main.command()
 @_on_a_checkout
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write the diff to this file.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    default=_STDOUT,
+    help="Write the diff to this file; - is stdout.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit with 1 if there is a difference.")
-def diff(checkout: Checkout, output: Path | None, exit_code: bool) -> None:
+def diff(checkout: Checkout, output: str, exit_code: bool) -> None:
     """Show what apply would change, or has changed."""
     text = unified_diff(examine(checkout, built_in()).difference())
-    if output:
-        try:
-            output.write_bytes(text)
-        except OSError as error:
-            raise DistillpatchError(f"cannot write {output}: {error.strerror}") from error
-    else:
+    if output == _STDOUT:
         _show(text)
+    else:
+        _write(text, Path(output), checkout)
     if exit_code and text:
         sys.exit(1)
 
@@ -111,16 +116,16 @@ def diff(checkout: Checkout, output: Path | None, exit_code: bool) -> None:
 def apply(checkout: Checkout, dry_run: bool) -> None:
     """Apply all modifications, or none."""
     patch_set = built_in()
+    situation = examine(checkout, patch_set)
+    if situation.is_applied:
+        click.echo(f"Nothing to do: {_standing(situation)}.", err=dry_run)
+        return
     if dry_run:
-        situation = examine(checkout, patch_set)
-        if situation.is_applied:
-            click.echo(f"Nothing to do: {_standing(situation)}.", err=True)
-        else:
-            _show(unified_diff(situation.in_package(situation.application()[0])))
+        _show(unified_diff(situation.in_package(situation.application()[0])))
         return
     with lock(checkout.package) as held:
         situation = examine(checkout, patch_set)
-        if situation.is_applied:
+        if situation.is_applied:  # another process was faster
             click.echo(f"Nothing to do: {_standing(situation)}.")
             return
         unsaved = apply_to(held, situation)
@@ -151,6 +156,7 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
     situation = examine(checkout, patch_set)
     if situation.state is None:
         click.echo("Nothing to do: not patched.", err=dry_run)
+        _tell_what_is_unrecorded(situation)
         return
     if dry_run:
         _show(unified_diff(situation.in_package(situation.taking_back(edited).changes)))
@@ -161,7 +167,8 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
             click.echo("Nothing to do: not patched.")
             return
         done = revert_in(held, situation, edited)
-    click.echo(f"Reverted {len(done.changes)} files in {checkout.package}.")
+    files = {change.path for change in situation.in_package(done.changes)} - set(done.set_aside.values())
+    click.echo(f"Reverted {len(files)} files in {checkout.package}.")
     for path in done.merged:
         click.echo(f"  {path}: our changes are out, yours are kept")
     for path in done.left:
@@ -200,7 +207,7 @@ def _standing(situation: Situation) -> str:
     """Return how a checkout stands, with who patched it and when."""
     state = situation.state
     if state is None:
-        return Standing.NOT_PATCHED.value
+        return situation.standing.value
     return (
         f"{situation.standing.value} (by distillpatch {state.version}, {state.applied_at}, ultralytics {state.release})"
     )
@@ -209,7 +216,7 @@ def _standing(situation: Situation) -> str:
 def _report(situation: Situation) -> dict[str, Any]:
     """Return what ``status`` knows, for programs."""
     state = situation.state
-    imported = active_environment(os.environ).packages()
+    place = first_holding(import_places(os.environ))
     return {
         "path": str(situation.checkout.package),
         "release": situation.checkout.release,
@@ -218,39 +225,48 @@ def _report(situation: Situation) -> dict[str, Any]:
         if state is None
         else {"version": state.version, "at": state.applied_at, "release": state.release},
         "files": {path: condition.name.lower() for path, condition in situation.conditions.items()},
-        "modifications": [
-            {
-                "number": outcome.modification.number,
-                "section": outcome.modification.section,
-                "title": outcome.modification.title,
-                "fits": not outcome.rejections,
-                "places": [{"path": place.path, "line": place.line} for place in outcome.places],
-            }
-            for outcome in situation.plan.outcomes
-        ],
+        "modifications": [outcome_report(outcome) for outcome in situation.plan.outcomes],
         "made_by_hand": [
             {"number": modification.number, "path": place.path, "line": place.line}
             for modification, place in situation.plan.by_hand
         ],
-        "imported": str(imported[0] / situation.checkout.package.name) if imported else None,
-        "imports_this": imported[:1] == [situation.checkout.root],
+        "imported": str(place.roots[0] / PACKAGE) if place else None,
+        "imports_this": place is not None and place.roots[0] == situation.checkout.root,
     }
+
+
+def _tell_what_is_unrecorded(situation: Situation) -> None:
+    """Say so when revert has nothing to go by, and yet somebody has patched the tree."""
+    if situation.unrecorded_files:
+        click.echo(
+            f"Note: {', '.join(situation.unrecorded_files)} is there all the same: this checkout was "
+            f"{Standing.UNRECORDED.value}. `distillpatch status` lists the edits; to take them back, restore the files "
+            f"from git or install ultralytics {situation.checkout.release} anew.",
+            err=True,
+        )
 
 
 def _tell_what_is_imported(checkout: Checkout) -> None:
     """Warn when Python, started elsewhere, would import another ultralytics: multi-GPU workers would not distill."""
-    environment = active_environment(os.environ)
-    imported = environment.packages()
-    if imported[:1] == [checkout.root]:
-        click.echo(f"{environment.name} imports this ultralytics.", err=True)
+    place = first_holding(import_places(os.environ))
+    if place and place.roots[0] == checkout.root:
+        click.echo(f"Python imports this ultralytics, from {place.name}.", err=True)
         return
-    other = f"another one, {imported[0] / checkout.package.name}" if imported else "none"
-    is_project = any((checkout.root / name).is_file() for name in ("pyproject.toml", "setup.py"))
-    remedy = f"pip install -e {checkout.root}" if is_project else f"put {checkout.root} first on PYTHONPATH"
+    imported = f"another ultralytics, {place.roots[0] / PACKAGE}, from {place.name}" if place else "no ultralytics"
     click.echo(
-        f"Warning: {environment.name} imports {other}. Training started in another folder, as the workers of multi-GPU "
-        f"training are, will not distill. To make Python import this one: {remedy}",
+        f"Warning: Python imports {imported}. Training started in another folder, as the workers of multi-GPU training "
+        f"are, will not distill. To make Python import this one: {_remedy(checkout, place)}",
         err=True,
+    )
+
+
+def _remedy(checkout: Checkout, imported_from: Place | None) -> str:
+    is_project = any((checkout.root / name).is_file() for name in ("pyproject.toml", "setup.py"))
+    overruled = imported_from is not None and imported_from.name == PYTHON_PATH  # which comes before what is installed
+    return (
+        f"pip install -e {checkout.root}"
+        if is_project and not overruled
+        else f"put {checkout.root} first on PYTHONPATH"
     )
 
 
@@ -259,6 +275,16 @@ def _current_folder() -> Path:
         return Path.cwd()
     except FileNotFoundError as error:
         raise DistillpatchError("the current folder does not exist any more; change to one that does") from error
+
+
+def _write(text: bytes, file: Path, checkout: Checkout) -> None:
+    """Write a diff to a file, though not to one of those that it is about."""
+    if Path(os.path.realpath(file)).is_relative_to(os.path.realpath(checkout.package)):
+        raise DistillpatchError(f"{file} lies in the package itself: name a file elsewhere for the diff")
+    try:
+        file.write_bytes(text)
+    except OSError as error:
+        raise DistillpatchError(f"cannot write {file}: {error.strerror}") from error
 
 
 def _show(text: bytes) -> None:

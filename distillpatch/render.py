@@ -9,12 +9,9 @@ from typing import Any
 import click
 
 from distillpatch.change import FileChange
-from distillpatch.plan import Outcome
+from distillpatch.plan import Attempt, Outcome
 
 _STYLES: dict[bytes, dict[str, Any]] = {
-    b"dif": {"bold": True},
-    b"new": {"bold": True},
-    b"del": {"bold": True},
     b"---": {"bold": True},
     b"+++": {"bold": True},
     b"@@ ": {"fg": "cyan"},
@@ -24,7 +21,11 @@ _STYLES: dict[bytes, dict[str, Any]] = {
 
 
 def unified_diff(changes: Iterable[FileChange]) -> bytes:
-    """Return changes as a unified diff that ``git apply`` and ``patch -p1`` take."""
+    """Return changes as a unified diff that ``git apply`` and ``patch -p1`` take, in the folder that holds the package.
+
+    It has none of git's own header lines: git takes the paths below ``diff --git`` as relative to the repository, and
+    where the package lies deeper in one, as site-packages often does, it would silently apply nothing.
+    """
     return b"".join(line for change in changes if change.before != change.after for line in _file_diff(change))
 
 
@@ -44,15 +45,33 @@ def outcome_lines(outcomes: Iterable[Outcome]) -> Iterator[str]:
             yield click.style(f"       {place}", dim=True)
 
 
+def outcome_report(outcome: Outcome) -> dict[str, Any]:
+    """Return what became of a modification, for programs: all that people are told of it."""
+    return {
+        "number": outcome.modification.number,
+        "section": outcome.modification.section,
+        "title": outcome.modification.title,
+        "fits": not outcome.rejections,
+        "places": [{"path": place.path, "line": place.line} for place in outcome.places],
+        "misfits": [_attempt_report(attempt) for rejection in outcome.rejections for attempt in rejection.tried],
+    }
+
+
+def _attempt_report(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "path": attempt.alternative.path,
+        "scope": attempt.alternative.scope,
+        "pattern": attempt.alternative.pattern,
+        "reason": attempt.reason,
+        "nearest": list(attempt.nearest),
+        "origin": attempt.alternative.origin,
+    }
+
+
 def _file_diff(change: FileChange) -> Iterator[bytes]:
     path = change.path.encode()
     before = _lines(change.before)
     after = _lines(change.after)
-    yield b"diff --git a/%s b/%s\n" % (path, path)
-    if change.before is None:
-        yield b"new file mode 100644\n"
-    if change.after is None:
-        yield b"deleted file mode 100644\n"
     old = b"/dev/null" if change.before is None else b"a/" + path
     new = b"/dev/null" if change.after is None else b"b/" + path
     for line in difflib.diff_bytes(difflib.unified_diff, before, after, old, new):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -22,6 +23,7 @@ class Standing(Enum):
     """How a checkout stands to distillpatch."""
 
     NOT_PATCHED = "not patched"
+    UNRECORDED = "modified by hand, or patched and stripped of its record"
     PATCHED = "patched"
     EDITED = "patched and then edited"
     OVERWRITTEN = "overwritten by another release since it was patched"
@@ -53,7 +55,7 @@ class Situation:
     def standing(self) -> Standing:
         """How the checkout stands."""
         if self.state is None:
-            return Standing.NOT_PATCHED
+            return Standing.UNRECORDED if self.plan.by_hand else Standing.NOT_PATCHED
         edited_files = [path for path in self.patch_set.edited_files if path in self.conditions]
         if all(self.conditions[path] in (Condition.OVERWRITTEN, Condition.RESTORED) for path in edited_files):
             return Standing.OVERWRITTEN
@@ -70,6 +72,13 @@ class Situation:
             and self.state.patch_set == self.patch_set.digest
             and in_place.issuperset(self.conditions.values())
         )
+
+    @property
+    def unrecorded_files(self) -> tuple[str, ...]:
+        """The files that the patch set adds and that lie there without a record: a cheap sign, nothing is parsed."""
+        added = set(paths(self.patch_set)) - set(self.patch_set.edited_files)
+        lying = (path for path in sorted(added) if os.path.lexists(self.checkout.root / path))
+        return tuple(lying) if self.state is None else ()
 
     @cached_property
     def plan(self) -> Plan:

@@ -396,8 +396,8 @@ BREAKS = (
     Break(
         "a dry run writes nothing",
         "distillpatch/cli.py",
-        "            _show(unified_diff(situation.in_package(situation.application()[0])))\n        return\n",
-        "            _show(unified_diff(situation.in_package(situation.application()[0])))\n",
+        "        _show(unified_diff(situation.in_package(situation.application()[0])))\n        return\n",
+        "        _show(unified_diff(situation.in_package(situation.application()[0])))\n",
         "cli::there_and_back and 8.2.50",
     ),
     Break(

@@ -7,6 +7,7 @@ together, not what distillation is worth at the end of a long training.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -143,7 +144,7 @@ def shell(*command: str) -> str:
 def show_diff(diff: str) -> None:
     """Show what changes in the files that exist; the file that is added is too long to read here."""
     (STAGE / "distillpatch.diff").write_text(diff + "\n", encoding="utf-8")
-    files = [f"diff --git {text}" for text in diff.split("diff --git ")[1:]]
+    files = re.split(r"(?m)^(?=--- (?:a/|/dev/null))", diff)[1:]
     shown = [text for text in files if "--- /dev/null" not in text]
     console.print(Syntax("".join(shown), "diff", background_color="default", word_wrap=True))
     added = sum(line.startswith("+") and not line.startswith("+++") for line in diff.splitlines())

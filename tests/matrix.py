@@ -37,7 +37,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from trees import Tree, everything
 
-from distillpatch.checkout import Environment, locate
+from distillpatch.checkout import locate
 from distillpatch.errors import DistillpatchError
 from distillpatch.patchset import PatchSet, built_in
 from distillpatch.plan import paths
@@ -45,8 +45,6 @@ from distillpatch.render import unified_diff
 from distillpatch.revert import Edited
 from distillpatch.transaction import lock
 from distillpatch.workflow import Situation, Standing, apply, examine, revert
-
-NOWHERE = Environment("no environment", ())
 
 # Anything but the modes that new files get, so that a revert has to care.
 _MODES = (0o640, 0o755, 0o604)
@@ -173,7 +171,7 @@ def round_trip(tree: Path, copy: Path) -> landings.Landings:
 
 def situation(tree: Path) -> Situation:
     """Return how a checkout stands, read anew from the disk."""
-    return examine(locate(tree, tree, NOWHERE), patch_set())
+    return examine(locate(tree, tree, ()), patch_set())
 
 
 def package_files(tree: Path) -> dict[str, bytes]:
@@ -182,10 +180,9 @@ def package_files(tree: Path) -> dict[str, bytes]:
 
 
 def _git_apply(tree: Path, diff: bytes) -> None:
-    """Apply a diff as a user would, in a folder that is not in any repository."""
+    """Apply a diff as a user would."""
     command = ["git", "apply", "--whitespace=nowarn", "-"]
-    alone = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}
-    done = subprocess.run(command, cwd=tree, env=alone, input=diff, capture_output=True)
+    done = subprocess.run(command, cwd=tree, input=diff, capture_output=True)
     _require(done.returncode == 0, f"git cannot apply the diff: {done.stderr.decode(errors='replace')}")
 
 

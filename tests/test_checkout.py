@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from distillpatch.checkout import CheckoutError, Environment, active_environment, locate
+from distillpatch.checkout import CheckoutError, Place, first_holding, import_places, locate
 
-NOWHERE = Environment("no environment", ())
+NOWHERE = ()
+OWN = f"the environment of {sys.executable}"
 
 
 def plant(root: Path, release: str = "8.2.50") -> Path:
@@ -28,6 +29,12 @@ def site_packages(prefix: Path) -> Path:
     folder = prefix / "lib" / "python3.11" / "site-packages"
     folder.mkdir(parents=True)
     return folder
+
+
+def imported(**variables: str) -> tuple[str, tuple[Path, ...]] | None:
+    """Return where Python would import ultralytics from, and the roots of all that it finds there."""
+    place = first_holding(import_places(variables))
+    return None if place is None else (place.name, place.roots)
 
 
 # A path that the user names.
@@ -105,68 +112,137 @@ def test_the_checkout_that_contains_the_current_folder(inside: str, tmp_path: Pa
 
 def test_the_current_folder_wins_over_the_environment(tmp_path: Path) -> None:
     current, installed = plant(tmp_path / "current"), plant(tmp_path / "installed")
-    assert locate(None, current, Environment("env", (installed,))).root == current
+    assert locate(None, current, [Place("env", (installed,))]).root == current
 
 
-# The active environment.
+# The places that Python imports from, in its order.
 
 
 def test_the_one_that_is_installed_in_the_environment(tmp_path: Path) -> None:
     root = plant(site_packages(tmp_path))
-    checkout = locate(None, tmp_path, active_environment({"VIRTUAL_ENV": str(tmp_path)}))
-    assert (checkout.root, checkout.found) == (root, f"installed in the virtual environment {tmp_path}")
+    checkout = locate(None, tmp_path, import_places({"VIRTUAL_ENV": str(tmp_path)}))
+    assert (checkout.root, checkout.found) == (root, f"found in the virtual environment {tmp_path}")
 
 
 @pytest.mark.parametrize(
-    ("variables", "name"),
+    ("variables", "names"),
     [
-        ({"VIRTUAL_ENV": "/v"}, "the virtual environment /v"),
-        ({"CONDA_PREFIX": "/c"}, "the conda environment /c"),
-        ({"VIRTUAL_ENV": "/v", "CONDA_PREFIX": "/c"}, "the virtual environment /v"),
-        ({"VIRTUAL_ENV": ""}, f"the environment of {sys.executable}"),
-        ({}, f"the environment of {sys.executable}"),
+        ({"VIRTUAL_ENV": "/v"}, ["the virtual environment /v", OWN]),
+        ({"CONDA_PREFIX": "/c"}, ["the conda environment /c", OWN]),
+        ({"VIRTUAL_ENV": "/v", "CONDA_PREFIX": "/c"}, ["the virtual environment /v", OWN]),
+        ({"VIRTUAL_ENV": ""}, [OWN]),
+        ({"PYTHONPATH": os.pathsep}, [OWN]),
+        ({"PYTHONPATH": "/p", "VIRTUAL_ENV": "/v"}, ["PYTHONPATH", "the virtual environment /v", OWN]),
     ],
 )
-def test_what_the_environment_is_called(variables: dict[str, str], name: str) -> None:
-    assert active_environment(variables).name == name
+def test_what_the_places_are_called(variables: dict[str, str], names: list[str]) -> None:
+    assert [place.name for place in import_places(variables)] == names
 
 
 def test_the_interpreters_own_environment() -> None:
-    own = active_environment({}).search_path
-    assert Path(pytest.__file__).parent.parent in own
+    assert Path(pytest.__file__).parent.parent in import_places({})[-1].folders
+
+
+def test_an_environment_without_any_leaves_it_to_the_interpreters_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when conda's base environment is active, and a virtual environment's Python is run by its path."""
+    root = plant(tmp_path / "own")
+    monkeypatch.setattr(sys, "path", ["", str(root)])
+    assert locate(None, tmp_path, import_places({"CONDA_PREFIX": str(tmp_path)})).found == f"found in {OWN}"
+    active = plant(site_packages(tmp_path / "conda"))
+    assert locate(None, tmp_path, import_places({"CONDA_PREFIX": str(tmp_path / "conda")})).root == active
 
 
 def test_python_path_comes_first(tmp_path: Path) -> None:
-    first, second = plant(tmp_path / "first"), plant(tmp_path / "second")
-    path = os.pathsep.join([str(tmp_path / "missing"), str(first), "", str(second)])
-    assert active_environment({"PYTHONPATH": path, "VIRTUAL_ENV": "/v"}).packages() == [first, second]
+    first = plant(tmp_path / "first")
+    plant(site_packages(tmp_path / "env"))
+    path = os.pathsep.join([str(tmp_path / "missing"), "", str(first)])
+    assert imported(PYTHONPATH=path, VIRTUAL_ENV=str(tmp_path / "env")) == ("PYTHONPATH", (first,))
+    assert (
+        locate(None, tmp_path, import_places({"PYTHONPATH": path, "VIRTUAL_ENV": str(tmp_path / "env")})).root == first
+    )
 
 
-def test_nothing_found_tells_where_was_looked(tmp_path: Path) -> None:
-    environment = active_environment({"VIRTUAL_ENV": "/v", "PYTHONPATH": str(tmp_path)})
+def test_python_path_knows_no_links_to_projects(tmp_path: Path) -> None:
+    project, site = plant(tmp_path / "project"), site_packages(tmp_path / "env")
+    pth(site, project)
+    assert imported(PYTHONPATH=str(site)) is None
+
+
+def test_the_user_site_comes_before_a_conda_environments_own(tmp_path: Path) -> None:
+    user, conda = plant(site_packages(tmp_path / "user")), plant(site_packages(tmp_path / "conda"))
+    variables = {"CONDA_PREFIX": str(tmp_path / "conda"), "PYTHONUSERBASE": str(tmp_path / "user")}
+    name = f"the conda environment {tmp_path / 'conda'}"
+    assert imported(**variables) == (name, (user, conda))
+    assert imported(**variables, PYTHONNOUSERSITE="1") == (name, (conda,))
+
+
+def test_the_user_site_is_that_of_the_environments_python(tmp_path: Path) -> None:
+    site_packages(tmp_path / "conda")
+    plant(tmp_path / "user" / "lib" / "python3.12" / "site-packages")
+    assert imported(CONDA_PREFIX=str(tmp_path / "conda"), PYTHONUSERBASE=str(tmp_path / "user")) is None
+
+
+def test_the_user_site_is_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    site_packages(tmp_path / "conda")
+    user = plant(site_packages(tmp_path / ".local"))
+    found = imported(CONDA_PREFIX=str(tmp_path / "conda"))
+    assert found is not None and found[1] == (user,)
+
+
+@pytest.mark.parametrize("setting", ["true", "TRUE", "false", ""])
+def test_a_virtual_environment_sees_the_system_where_it_says_so(setting: str, tmp_path: Path) -> None:
+    own, user = plant(site_packages(tmp_path / "env")), plant(site_packages(tmp_path / "user"))
+    base = plant(site_packages(tmp_path / "usr"))
+    debian = plant(tmp_path / "usr" / "local" / "lib" / "python3.11" / "dist-packages")
+    plant(tmp_path / "usr" / "lib" / "python3.12" / "site-packages")
+    (tmp_path / "env" / "pyvenv.cfg").write_text(
+        f"home = {tmp_path}/usr/bin\nInclude-System-Site-Packages = {setting}\nversion = 3.11.2\n"
+    )
+    found = imported(VIRTUAL_ENV=str(tmp_path / "env"), PYTHONUSERBASE=str(tmp_path / "user"))
+    assert found is not None
+    assert found[1] == ((own, user, base, debian) if setting.lower() == "true" else (own,))
+
+
+def test_nothing_found_tells_where_was_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own").mkdir()
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path / "own"), str(tmp_path / "missing.zip")])
     with pytest.raises(CheckoutError) as caught:
-        locate(None, tmp_path, environment)
+        locate(None, tmp_path, import_places({"VIRTUAL_ENV": "/v", "PYTHONPATH": "/p"}))
     assert str(caught.value) == (
-        "found no ultralytics. Looked at the current folder and those above it, and at the virtual environment /v:\n"
-        f"  {tmp_path}\n  /v/lib/python3*/site-packages\n"
+        "found no ultralytics. Looked at\n"
+        f"  the current folder and those above it\n    {tmp_path}\n"
+        "  PYTHONPATH\n    /p\n"
+        "  the virtual environment /v\n    /v/lib/python3*/site-packages\n"
+        f"  {OWN}\n    {tmp_path}/own\n"
         "Name it: --ultralytics-path PATH (a checkout, its package folder, or site-packages)."
     )
 
 
-def test_several_found_are_listed(tmp_path: Path) -> None:
+def test_several_in_one_place_are_listed(tmp_path: Path) -> None:
     one, two = plant(tmp_path / "one"), plant(tmp_path / "two")
     with pytest.raises(CheckoutError) as caught:
-        locate(None, tmp_path, Environment("env", (one, two)))
+        locate(None, tmp_path, [Place("empty", ()), Place("env", (one, two))])
     assert str(caught.value) == (
-        f"env holds more than one ultralytics:\n  {one}/ultralytics\n  {two}/ultralytics\n"
+        "env holds more than one ultralytics, of which Python imports the first:\n"
+        f"  {one}/ultralytics\n  {two}/ultralytics\n"
         "Name the one to use: --ultralytics-path PATH."
     )
+
+
+def test_the_first_place_that_holds_one_is_the_one(tmp_path: Path) -> None:
+    one, two = plant(tmp_path / "one"), plant(tmp_path / "two")
+    places = [Place("empty", (tmp_path,)), Place("first", (one,)), Place("second", (two, one))]
+    assert locate(None, tmp_path, places).root == one
+    assert locate(None, tmp_path, places).found == "found in first"
 
 
 def test_one_found_twice_is_one(tmp_path: Path) -> None:
     root = plant(tmp_path / "root")
     (tmp_path / "link").symlink_to(root)
-    assert Environment("env", (root, tmp_path / "link", root)).packages() == [root]
+    assert Place("env", (root, tmp_path / "link", root)).roots == (root,)
 
 
 # Editable installs: as pip, setuptools and older tools leave them.
@@ -206,7 +282,7 @@ def test_an_editable_install_leads_to_its_project(link: object, name: str, tmp_p
     project, site = plant(tmp_path / name), site_packages(tmp_path / "env")
     assert callable(link)
     link(site, project)
-    checkout = locate(None, tmp_path, active_environment({"VIRTUAL_ENV": str(tmp_path / "env")}))
+    checkout = locate(None, tmp_path, import_places({"VIRTUAL_ENV": str(tmp_path / "env")}))
     assert checkout.root == project
 
 
@@ -220,4 +296,4 @@ def test_records_that_are_not_pips_are_passed_over(record: str, tmp_path: Path) 
     (site / "ultralytics-8.2.50.dist-info" / "direct_url.json").write_text(record)
     (site / "__editable___ultralytics_8_2_50_finder.py").write_text(record)
     (site / "broken.pth").write_bytes(b"\xff\xfe\n\0\n/nowhere\n" + b"x" * 5000)
-    assert active_environment({"VIRTUAL_ENV": str(tmp_path)}).packages() == []
+    assert imported(VIRTUAL_ENV=str(tmp_path)) is None

@@ -11,11 +11,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import releases
+from by_hand import make as make_by_hand
 from trees import everything
 
 from distillpatch import __version__
@@ -30,8 +31,9 @@ Checkout = Callable[[str], Path]
 
 def variables(**changes: str) -> dict[str, str]:
     """Return a user's environment variables: without those that would name an environment, or colors."""
-    ours = ("PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX", "NO_COLOR", "FORCE_COLOR")
-    return {key: value for key, value in os.environ.items() if key not in ours} | {"PYTHONPATH": str(PROJECT)} | changes
+    ours = ("VIRTUAL_ENV", "CONDA_PREFIX", "NO_COLOR", "FORCE_COLOR")
+    theirs = {key: value for key, value in os.environ.items() if key not in ours}
+    return theirs | {"PYTHONPATH": str(PROJECT), "PYTHONNOUSERSITE": "1"} | changes
 
 
 def run(
@@ -75,6 +77,11 @@ def contents(root: Path) -> dict[str, bytes | str]:
     return {name: content for name, (_, content) in everything(root).items() if "/.distillpatch" not in name}
 
 
+def files_in(diff: str) -> set[str]:
+    """Return the files that a diff is about."""
+    return set(re.findall(r"(?m)^(?:---|\+\+\+) [ab]/(\S+)$", diff))
+
+
 # The four commands on a release, one after the other.
 
 
@@ -94,6 +101,7 @@ def test_there_and_back(release: str, checkout: Checkout, tmp_path: Path) -> Non
 
     # git and patch make of the diff what apply makes.
     trees = []
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)  # a project that holds an environment
     for name, command in (("git", ["git", "apply"]), ("patch", ["patch", "-p1", "--silent"])):
         copy = shutil.copytree(root, tmp_path / name)
         subprocess.run(command, cwd=copy, input=diff, text=True, check=True)
@@ -114,16 +122,36 @@ def test_there_and_back(release: str, checkout: Checkout, tmp_path: Path) -> Non
     assert f"ultralytics {release}: patched (by distillpatch {__version__}, " in status
     assert re.findall(r"(?m)^       (\S+:\d+)$", status) == re.findall(r"(?m)^       (\S+:\d+)$", listed)
     back = done("revert", "--dry-run", "--ultralytics-path", root)
-    assert sorted(re.findall(r"(?m)^diff .*$", back)) == sorted(re.findall(r"(?m)^diff .*$", diff))
-    without_the_lock = ("ultralytics", "ultralytics/.distillpatch")  # apply takes it before it looks
-    now = timed(root)
-    assert [name for name in now | applied if now.get(name) != applied.get(name) and name not in without_the_lock] == []
+    assert files_in(back) == files_in(diff)
+    assert timed(root) == applied
 
     assert "Reverted " in done("revert", "--ultralytics-path", root)
     assert everything(root) == pristine
     again = run("revert", "--ultralytics-path", root)
-    assert (again.returncode, again.stdout) == (0, "Nothing to do: not patched.\n")
+    assert (again.returncode, again.stdout) == (0, "Nothing to do: not patched.\n") and "Note" not in again.stderr
     assert everything(root) == pristine
+
+
+@pytest.mark.parametrize("command", ["apply", "revert"])
+def test_what_another_process_does_meanwhile_is_not_done_again(command: str, checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    if command == "revert":
+        done("apply", "--ultralytics-path", root)
+    program = (
+        "import subprocess, sys\n"
+        "from distillpatch import cli\n"
+        "look = cli.examine\n"
+        "def look_and_be_overtaken(*arguments):\n"
+        "    cli.examine, seen = look, look(*arguments)\n"
+        "    command = [sys.executable, '-m', 'distillpatch', *sys.argv[1:]]\n"
+        "    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)\n"
+        "    return seen\n"
+        "cli.examine = look_and_be_overtaken\n"
+        "cli.main()\n"
+    )
+    overtaken = [sys.executable, "-c", program, command, "--ultralytics-path", root]
+    result = subprocess.run(overtaken, cwd="/", env=variables(), capture_output=True, text=True)
+    assert result.returncode == 0 and result.stdout.startswith("Nothing to do: "), result
 
 
 def test_dry_run_of_what_is_done_says_so(checkout: Checkout) -> None:
@@ -139,7 +167,7 @@ def test_a_diff_is_all_that_stdout_holds(checkout: Checkout) -> None:
     root = checkout("8.2.50")
     result = run("diff", "--ultralytics-path", root)
     assert result.stderr == f"ultralytics 8.2.50 at {root}/ultralytics (named by --ultralytics-path)\n"
-    starts = ("diff --git a/ultralytics/", "new file mode 100644", "--- ", "+++ b/ultralytics/", "@@ -", " ", "+", "-")
+    starts = ("--- a/ultralytics/", "--- /dev/null", "+++ b/ultralytics/", "@@ -", " ", "+", "-")
     assert all(line.startswith(starts) for line in result.stdout.splitlines())
     assert "\x1b" not in result.stdout
 
@@ -153,9 +181,26 @@ def test_output_and_exit_code(checkout: Checkout, tmp_path: Path) -> None:
     assert (written.returncode, written.stdout) == (1, "")
     assert file.read_text(encoding="utf-8") == diff.stdout
     assert done("diff", "--output", file, "--ultralytics-path", root) == ""
+    assert done("diff", "--output", "-", "--ultralytics-path", root, cwd=tmp_path) == diff.stdout
+    assert not (tmp_path / "-").exists()
     told = refused("diff", "--output", tmp_path / "missing" / "out.diff", "--ultralytics-path", root)
     assert f"Error: cannot write {tmp_path}/missing/out.diff: No such file or directory\n" in told
+    (tmp_path / "itself").symlink_to("itself")
+    assert "cannot write itself: " in refused("diff", "--output", "itself", "--ultralytics-path", root, cwd=tmp_path)
     assert "is a directory" in refused("diff", "--output", tmp_path, "--ultralytics-path", root, code=2)
+
+
+@pytest.mark.parametrize(
+    "name", ["ultralytics/cfg/__init__.py", "ultralytics/new.diff", "link", "docs/../ultralytics/x"]
+)
+def test_no_diff_is_written_into_the_package(name: str, checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    (root / "docs").mkdir()
+    (root / "link").symlink_to(root / "ultralytics/engine/trainer.py")
+    before = timed(root)
+    told = refused("diff", "--output", name, "--ultralytics-path", root, cwd=root)
+    assert f"Error: {name} lies in the package itself: name a file elsewhere for the diff\n" in told
+    assert timed(root) == before
 
 
 def test_status_for_programs(checkout: Checkout) -> None:
@@ -187,13 +232,29 @@ def test_status_of_an_edited_and_of_an_upgraded_checkout(checkout: Checkout) -> 
     assert "8.3.200: overwritten by another release" in done("status", "--ultralytics-path", root)
 
 
-def test_python_imports_this_one_or_another(checkout: Checkout) -> None:
+def test_python_imports_this_one_or_another(checkout: Checkout, tmp_path: Path) -> None:
     root = checkout("8.2.50")
     this = run("status", "--ultralytics-path", root, env=variables(PYTHONPATH=f"{PROJECT}:{root}"))
-    assert f"the environment of {sys.executable} imports this ultralytics.\n" in this.stderr
-    none = run("apply", "--ultralytics-path", root, env=variables(VIRTUAL_ENV="/nowhere"))
-    assert "the virtual environment /nowhere imports none. Training started in another folder" in none.stderr
-    assert f"put {root} first on PYTHONPATH\n" in none.stderr
+    assert "Python imports this ultralytics, from PYTHONPATH.\n" in this.stderr
+    none = run("status", "--ultralytics-path", root, env=variables(VIRTUAL_ENV="/nowhere"))
+    assert "Warning: Python imports no ultralytics. Training started in another folder" in none.stderr
+    assert f"To make Python import this one: put {root} first on PYTHONPATH\n" in none.stderr
+    site = releases.unpack("8.2.50", tmp_path / "lib/python3.11/site-packages")
+    other = run("apply", "--ultralytics-path", root, env=variables(VIRTUAL_ENV=str(tmp_path)))
+    place = f"the virtual environment {tmp_path}"
+    assert f"Warning: Python imports another ultralytics, {site}/ultralytics, from {place}. Tr" in other.stderr
+
+
+def test_the_advice_on_what_is_imported_helps(checkout: Checkout, tmp_path: Path) -> None:
+    root = checkout("8.2.50")
+    (root / "pyproject.toml").touch()
+    site = releases.unpack("8.2.50", tmp_path / "lib/python3.11/site-packages")
+    told = run("status", cwd=root, env=variables(VIRTUAL_ENV=str(tmp_path))).stderr
+    assert f"To make Python import this one: pip install -e {root}\n" in told
+    overruled = variables(VIRTUAL_ENV=str(tmp_path), PYTHONPATH=f"{PROJECT}:{site}")
+    assert f"this one: put {root} first on PYTHONPATH\n" in run("status", cwd=root, env=overruled).stderr
+    taken = variables(VIRTUAL_ENV=str(tmp_path), PYTHONPATH=f"{PROJECT}:{root}")
+    assert f" at {root}/ultralytics (found in PYTHONPATH)\n" in run("status", env=taken).stderr
 
 
 # Where the checkout is looked for.
@@ -211,10 +272,25 @@ def test_the_checkout_around_the_current_folder(folder: str, checkout: Checkout)
 def test_the_one_installed_in_the_active_environment(kind: str, tmp_path: Path) -> None:
     site = releases.unpack("8.2.50", tmp_path / "lib/python3.11/site-packages")
     pristine = everything(tmp_path)
-    assert f"{site}/ultralytics (installed in the " in run("apply", env=variables(**{kind: str(tmp_path)})).stderr
+    applied = run("apply", env=variables(**{kind: str(tmp_path)}))
+    assert f"{site}/ultralytics (found in the " in applied.stderr
     assert "ultralytics/utils/AddLoss.py,sha256=" in (site / "ultralytics-8.2.50.dist-info/RECORD").read_text()
-    assert "Reverted" in done("revert", "--ultralytics-path", site)
+    reverted = done("revert", "--ultralytics-path", site)
     assert everything(tmp_path) == pristine
+    # Both count the files of the package, for the RECORD is none that the user would look for.
+    assert "Applied 15 modifications to 6 files." in applied.stdout
+    assert reverted == f"Reverted 6 files in {site}/ultralytics.\n"
+
+
+def test_an_edited_file_that_is_set_aside_is_not_counted(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    assert "to 6 files" in done("apply", "--ultralytics-path", root)
+    added = root / "ultralytics/utils/AddLoss.py"
+    added.write_text("# mine\n" + added.read_text())
+    told = done("revert", "--restore-original", "--ultralytics-path", root)
+    assert (
+        told.startswith("Reverted 6 files in ") and "the edited file is now ultralytics/utils/AddLoss.py.edited" in told
+    )
 
 
 # Refused: one message, that says what was expected, where, and what to do next.
@@ -237,7 +313,7 @@ def test_several_installed(tmp_path: Path) -> None:
     roots = [releases.unpack("8.2.50", tmp_path / name) for name in ("one", "two")]
     env = variables(PYTHONPATH=os.pathsep.join(map(str, [PROJECT, *roots])))
     told = refused("apply", env=env)
-    assert "holds more than one ultralytics:\n" in told
+    assert "PYTHONPATH holds more than one ultralytics, of which Python imports the first:\n" in told
     assert (
         all(f"  {root}/ultralytics\n" in told for root in roots) and "Name the one to use: --ultralytics-path" in told
     )
@@ -266,6 +342,13 @@ def test_an_anchor_that_is_missing(checkout: Checkout) -> None:
     status = done("status", "--ultralytics-path", root)
     assert "  2  2.2  The trainer knows its teacher and the options of distillation. does not fit\n" in status
     assert "nearest: line 146: self.plot_indices" in status
+    second = json.loads(done("status", "--json", "--ultralytics-path", root))["modifications"][1]
+    assert not second["fits"]
+    (misfit,) = (each for each in second["misfits"] if each["pattern"] == "self.plot_idx = [0, 1, 2]")
+    assert misfit["origin"].startswith("02-attributes.patch:")
+    assert (misfit["path"], misfit["scope"]) == ("ultralytics/engine/trainer.py", "BaseTrainer.__init__")
+    assert misfit["reason"] == "expected one match, found none"
+    assert misfit["nearest"][0] == "line 146: self.plot_indices = [0, 1, 2]"
     assert everything(root) == before
 
 
@@ -278,10 +361,32 @@ def test_a_checkout_modified_by_hand(checkout: Checkout) -> None:
         "modified by hand in the tutorial's way" in told and "  ultralytics/utils/AddLoss.py:1: modification 1" in told
     )
     assert "installing ultralytics 8.2.50 anew" in told
-    assert "made by hand: ultralytics/utils/AddLoss.py:1: modification 1 (" in done(
-        "status", "--ultralytics-path", root
-    )
+    status = done("status", "--ultralytics-path", root)
+    assert "ultralytics 8.2.50: modified by hand, or patched and stripped of its record\n" in status
+    assert "made by hand: ultralytics/utils/AddLoss.py:1: modification 1 (" in status
+    assert json.loads(done("status", "--json", "--ultralytics-path", root))["standing"] == "unrecorded"
     assert everything(root) == before
+
+
+def test_an_edit_by_hand_without_the_module_that_belongs_to_it(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    make_by_hand(root, [13])
+    assert "8.2.50: modified by hand, or patched and" in done("status", "--ultralytics-path", root)
+
+
+def test_a_checkout_that_was_stripped_of_its_record(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    done("apply", "--ultralytics-path", root)
+    shutil.rmtree(root / "ultralytics/.distillpatch")
+    assert "stripped of its record" in refused("apply", "--ultralytics-path", root)
+    before = timed(root)
+    assert "patched and stripped of its record\n" in done("status", "--ultralytics-path", root)
+    for options in ([], ["--dry-run"]):
+        told = run("revert", *options, "--ultralytics-path", root)
+        assert told.returncode == 0 and "Nothing to do: not patched.\n" in told.stdout + told.stderr
+        assert "Note: ultralytics/utils/AddLoss.py is there all the same: this checkout was modified by" in told.stderr
+        assert "restore the files from git or install ultralytics 8.2.50 anew.\n" in told.stderr
+    assert timed(root) == before
 
 
 @pytest.mark.parametrize("content", [b"def f(:\n", b"x = '\xff'\n", b"x = '\0'\n", b"# coding: rot13\n"])
@@ -293,25 +398,42 @@ def test_a_file_that_is_not_python(content: bytes, checkout: Checkout) -> None:
         assert "Error: ultralytics/cfg/__init__.py " in told and ("does not parse" in told or "be decoded" in told)
 
 
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """Return a release in a folder that every user may enter, as pytest's own are not."""
+    root = releases.unpack("8.2.50", Path(tempfile.mkdtemp()) / "co")
+    yield root
+    for place in (root.parent, root, *root.rglob("*")):
+        place.chmod(0o755)
+    shutil.rmtree(root.parent)
+
+
+def close(root: Path) -> None:
+    """Take away the permission to write."""
+    for place in (root.parent, root, *root.rglob("*")):
+        place.chmod(0o555 if place.is_dir() else 0o444)
+
+
 @pytest.mark.parametrize("command", ["apply", "revert"])
-def test_no_permission(command: str) -> None:
-    root = releases.unpack("8.2.50", Path(tempfile.mkdtemp()) / "co")  # pytest's own folders are closed to others
-    try:
-        if command == "revert":
-            done("apply", "--ultralytics-path", root)
-        for place in (root.parent, root, *root.rglob("*")):
-            place.chmod(0o555 if place.is_dir() else 0o444)
-        before = timed(root)
-        told = as_another_user(command, "--ultralytics-path", root)
-        assert (told.returncode, told.stdout) == (1, "")
-        assert re.search(
-            rf"(?m)^Error: .* {root}/ultralytics\S*: Permission denied\. Nothing was changed\.$", told.stderr
-        )
-        assert timed(root) == before
-    finally:
-        for place in (root.parent, root, *root.rglob("*")):
-            place.chmod(0o755)
-        shutil.rmtree(root.parent)
+def test_no_permission(command: str, open_to_all: Path) -> None:
+    root = open_to_all
+    if command == "revert":
+        done("apply", "--ultralytics-path", root)
+    close(root)
+    before = timed(root)
+    told = as_another_user(command, "--ultralytics-path", root)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert re.search(rf"(?m)^Error: .* {root}/ultralytics\S*: Permission denied\. Nothing was changed\.$", told.stderr)
+    assert timed(root) == before
+
+
+@pytest.mark.parametrize("command", ["apply", "revert"])
+def test_what_has_nothing_to_do_needs_no_permission(command: str, open_to_all: Path) -> None:
+    if command == "apply":
+        done("apply", "--ultralytics-path", open_to_all)
+    close(open_to_all)
+    told = as_another_user(command, "--ultralytics-path", open_to_all)
+    assert told.returncode == 0 and told.stdout.startswith("Nothing to do: "), told
 
 
 def as_another_user(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -448,7 +570,7 @@ def test_colors_are_for_terminals_that_want_them(checkout: Checkout) -> None:
 def test_a_reader_that_stops_early(checkout: Checkout) -> None:
     command = f"{sys.executable} -m distillpatch diff --ultralytics-path {checkout('8.2.50')} | head -1"
     result = subprocess.run(["bash", "-c", command], env=variables(), capture_output=True, text=True)
-    assert result.stdout.startswith("diff --git")
+    assert result.stdout.startswith("--- a/ultralytics/")
     assert "Error" not in result.stderr and "Exception" not in result.stderr
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,3 +45,16 @@ def test_every_make_target_that_is_named_exists(name: str) -> None:
     named = set(re.findall(r"(?m)(?:^ {4}(?:\$ )?|`)make (\w+)", page(name)))
     assert named
     assert named <= set(re.findall(r"(?m)^(\w+):", page("Makefile")))
+
+
+def test_the_readme_shows_what_the_commands_print(checkout: Callable[[str], Path]) -> None:
+    """Between any two `...` is an excerpt of the real output; one that does not fit is to be taken anew from there."""
+    root = checkout("8.4.190")
+    sessions = re.findall(r"(?m)^ {4}\$ distillpatch (.+)\n((?: {4}.*\n)+)", page("README.md"))
+    assert [command for command, _ in sessions] == ["diff", "apply", "revert"]
+    for command, shown in sessions:
+        run = [sys.executable, "-m", "distillpatch", command]
+        told = subprocess.run(run, cwd=root, capture_output=True, text=True, encoding="utf-8", check=True)
+        printed = f"{told.stderr}{told.stdout}".replace(str(root), "/home/me/yolo")
+        excerpts = re.sub(r"(?m)^ {4}", "", shown).split("...\n")
+        assert [excerpt for excerpt in excerpts if excerpt not in printed] == []
