@@ -83,7 +83,7 @@ def test_modifications_are_listed_with_their_places() -> None:
 
 def test_programs_are_told_of_misfits_what_people_are() -> None:
     patches = patch_set("--- m.py\n  a()\n+ b()\nor\n--- n.py\n  z()\n+ b()\n", "--- m.py  f\n  c()\n  d()\n+ e()\n")
-    plan = make_plan(patches, {"m.py": b"a()\na()\ndef f():\n    c()\n", "n.py": b"y()\n"}, "1")
+    plan = make_plan(patches, {"m.py": b"x()\ndef f():\n    c()\n", "n.py": b"y()\n"}, "1")
     for outcome in plan.outcomes:
         report = outcome_report(outcome)
         assert json.loads(json.dumps(report)) == report
