@@ -33,8 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep the tests of one module about one release in one worker, since they look at the same trainings.
 
-    By file, a worker would be left alone with the longest file; and marks of groups have no effect in xdist 3.8 with
-    pytest 9.2. `--dist worksteal` hands out test by test.
+    Tests about no release are kept together by function. By file, a worker would be left alone with the longest file;
+    and marks of groups have no effect in xdist 3.8 with pytest 9.2. `--dist worksteal` hands out test by test.
     """
     if config.getoption("dist") != "load":
         return None
@@ -42,7 +42,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByModuleAndRelease(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return f"{nodeid.partition('::')[0]} {release_of(nodeid)}"
+            module, _, test = nodeid.partition("::")
+            return f"{module} {release_of(nodeid) or test.partition('[')[0]}"
 
     return ByModuleAndRelease(config, log)
 
