@@ -415,12 +415,15 @@ def _nearest_definition(source: Source, alternative: Alternative) -> list[int]:
 
 
 def _nearest_line(scope: Scope, alternative: Alternative) -> list[int]:
-    """Return the line of the scope that is most like one of the first lines of the pattern, if any is like it."""
+    """Return the line of the scope that is most like one of the first lines of the pattern, if any is like it.
+
+    Lines of the pattern that the scope has, to the letter, are not what is missing, unless it has all of them.
+    """
     wanted = [text for text in map(str.strip, alternative.pattern.split("\n")) if text != "..." and len(text) > 2]
-    lines = range(scope.first_line, scope.last_line + 1)
+    lines = {line: scope.source.line_text(line).strip() for line in range(scope.first_line, scope.last_line + 1)}
+    missing = [text for text in wanted if text not in lines.values()] or wanted
     likeness, line = max(
-        ((_likeness(text, scope.source.line_text(line).strip()), -line) for text in wanted[:3] for line in lines),
-        default=(0.0, 0),
+        ((_likeness(text, found), -line) for text in missing[:3] for line, found in lines.items()), default=(0.0, 0)
     )
     return [-line] if likeness >= 0.5 else []
 
