@@ -19,7 +19,7 @@ from distillpatch import __version__
 from distillpatch.checkout import PACKAGE, PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
 from distillpatch.errors import DistillpatchError
 from distillpatch.patchset import built_in
-from distillpatch.plan import explain
+from distillpatch.plan import Plan, explain
 from distillpatch.render import colored, outcome_lines, outcome_report, unified_diff
 from distillpatch.revert import Edited
 from distillpatch.state import Condition
@@ -188,19 +188,25 @@ def status(checkout: Checkout, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_report(situation), indent=2))
         return
-    plan = situation.plan
     click.echo(f"ultralytics {checkout.release}: {_standing(situation)}")
     for path, condition in situation.conditions.items():
         if condition is not Condition.INTACT:
             click.echo(f"  {path}: {condition.value}")
+    if situation.obstacle:
+        click.echo(f"\nWhich modifications fit cannot be told. {situation.obstacle}")
+    else:
+        _tell_what_fits(situation.plan)
+    _tell_what_is_imported(checkout)
+
+
+def _tell_what_fits(plan: Plan) -> None:
     for line in outcome_lines(plan.outcomes):
         click.echo(line)
     for outcome in plan.outcomes:
         if outcome.rejections:
-            click.echo(f"\n{explain(outcome, checkout.release)}")
+            click.echo(f"\n{explain(outcome, plan.release)}")
     for modification, place in plan.by_hand:
         click.echo(f"made by hand: {place}: {modification}")
-    _tell_what_is_imported(checkout)
 
 
 def _standing(situation: Situation) -> str:
@@ -217,6 +223,7 @@ def _report(situation: Situation) -> dict[str, Any]:
     """Return what ``status`` knows, for programs."""
     state = situation.state
     place = first_holding(import_places(os.environ))
+    plan = situation.plan if situation.obstacle is None else None
     return {
         "path": str(situation.checkout.package),
         "release": situation.checkout.release,
@@ -225,10 +232,11 @@ def _report(situation: Situation) -> dict[str, Any]:
         if state is None
         else {"version": state.version, "at": state.applied_at, "release": state.release},
         "files": {path: condition.name.lower() for path, condition in situation.conditions.items()},
-        "modifications": [outcome_report(outcome) for outcome in situation.plan.outcomes],
+        "obstacle": situation.obstacle,
+        "modifications": [outcome_report(outcome) for outcome in plan.outcomes] if plan else [],
         "made_by_hand": [
             {"number": modification.number, "path": place.path, "line": place.line}
-            for modification, place in situation.plan.by_hand
+            for modification, place in (plan.by_hand if plan else ())
         ],
         "imported": str(place.roots[0] / PACKAGE) if place else None,
         "imports_this": place is not None and place.roots[0] == situation.checkout.root,

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from distillpatch.change import FileChange
 from distillpatch.checkout import Checkout
+from distillpatch.errors import DistillpatchError
 from distillpatch.git import uncommitted
 from distillpatch.installed import record_changes
 from distillpatch.patchset import PatchSet
@@ -27,6 +28,7 @@ class Standing(Enum):
     PATCHED = "patched"
     EDITED = "patched and then edited"
     OVERWRITTEN = "overwritten by another release since it was patched"
+    RESTORED = "put back by something else since it was patched"
     OUTDATED = "patched with another patch set than this distillpatch has"
 
 
@@ -56,9 +58,12 @@ class Situation:
         """How the checkout stands."""
         if self.state is None:
             return Standing.UNRECORDED if self.plan.by_hand else Standing.NOT_PATCHED
-        edited_files = [path for path in self.patch_set.edited_files if path in self.conditions]
-        if all(self.conditions[path] in (Condition.OVERWRITTEN, Condition.RESTORED) for path in edited_files):
-            return Standing.OVERWRITTEN
+        ours_is_gone = {Condition.OVERWRITTEN, Condition.RESTORED}
+        if ours_is_gone.issuperset(
+            self.conditions.get(path, Condition.RESTORED) for path in self.patch_set.edited_files
+        ):
+            same_release = self.state.release == self.checkout.release
+            return Standing.RESTORED if same_release else Standing.OVERWRITTEN
         if any(condition is not Condition.INTACT for condition in self.conditions.values()):
             return Standing.EDITED
         return Standing.PATCHED if self.state.patch_set == self.patch_set.digest else Standing.OUTDATED
@@ -85,10 +90,24 @@ class Situation:
         """What applying the patch set does, or has done, to the release's files."""
         state = self.state if self.is_applied else None
         texts = {
-            path: state.original(path) if state and state.file(path) else self._text(path)
+            path: state.original(path) if state and state.file(path) else self.text(path)
             for path in paths(self.patch_set)
         }
         return make_plan(self.patch_set, texts, self.checkout.release)
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why there can be no plan for a tree that was patched, if there can be none.
+
+        A plan for other modifications than those in place starts from the tree without these, and the user's edits may
+        be in the way.
+        """
+        if self.state is not None:
+            try:
+                _ = self.plan
+            except DistillpatchError as error:
+                return str(error)
+        return None
 
     def difference(self) -> tuple[FileChange, ...]:
         """Return what was changed, if it was, or else what ``apply`` would change.
@@ -96,7 +115,7 @@ class Situation:
         Raises:
             PlanError: If the patch set does not fit.
         """
-        if self.state is None or self.standing is Standing.OVERWRITTEN:
+        if self.state is None or self.standing in (Standing.OVERWRITTEN, Standing.RESTORED):
             return require(self.plan).changes
         return self.in_package(FileChange(file.path, file.original, file.patched) for file in self.state.files)
 
@@ -110,7 +129,7 @@ class Situation:
         """How to take back what is there, for a patch set to be applied in its stead."""
         return plan_revert(self.checkout.package, self.state, self.checkout.release) if self.state else None
 
-    def _text(self, path: str) -> bytes | None:
+    def text(self, path: str) -> bytes | None:
         """Return the text of a file to plan from: as it would be without what was applied."""
         if self._taken_back and path in self._taken_back.texts:
             return self._taken_back.texts[path]
@@ -123,7 +142,7 @@ class Situation:
             DistillpatchError: If the patch set does not fit, or what is there cannot be taken back first.
         """
         planned = require(self.plan).changes
-        planned += record_changes(self.checkout.package, planned, self._text)
+        planned += record_changes(self.checkout.package, planned, self.text)
         changes: Sequence[FileChange] = planned if self._taken_back is None else self._taken_back.followed_by(planned)
         state = describe(
             self.checkout.package,
@@ -163,7 +182,7 @@ def apply(held: Held, situation: Situation) -> list[str]:
         DistillpatchError: If it does not fit or cannot be written; nothing was written.
     """
     changes, state = situation.application()
-    before = {change.path: change.before for change in changes if change.before is not None}
+    before = {change.path: text for change in changes if (text := situation.text(change.path)) is not None}
     unsaved = uncommitted(situation.checkout.root, before)
     commit(held, changes, state)
     return unsaved

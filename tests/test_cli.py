@@ -330,25 +330,25 @@ def test_a_release_that_is_too_old(checkout: Checkout) -> None:
 def test_an_anchor_that_is_missing(checkout: Checkout) -> None:
     root = checkout("8.2.50")
     trainer = root / "ultralytics/engine/trainer.py"
-    trainer.write_text(trainer.read_text().replace("self.plot_idx = [0, 1, 2]", "self.plot_indices = [0, 1, 2]"))
+    trainer.write_text(trainer.read_text().replace("self.plot_idx = [0, 1, 2]", "self.plot_idxs = [0, 1, 2]"))
     before = everything(root)
     for command in ("diff", "apply"):
         told = refused(command, "--ultralytics-path", root)
         assert "Error: modification 2 (section 2.2: " in told and "does not fit ultralytics 8.2.50\n" in told
         assert "  file:    ultralytics/engine/trainer.py\n  scope:   BaseTrainer.__init__\n" in told
         assert "  pattern: self.plot_idx = $INDICES\n  result:  expected one match, found none\n" in told
-        assert "  nearest: line 146: self.plot_indices = [0, 1, 2]\n  from:    02-attributes.patch:" in told
+        assert "  nearest: line 146: self.plot_idxs = [0, 1, 2]\n  from:    02-attributes.patch:" in told
         assert "Nothing was written" in told
     status = done("status", "--ultralytics-path", root)
     assert "  2  2.2  The trainer knows its teacher and the options of distillation. does not fit\n" in status
-    assert "nearest: line 146: self.plot_indices" in status
+    assert "nearest: line 146: self.plot_idxs" in status
     second = json.loads(done("status", "--json", "--ultralytics-path", root))["modifications"][1]
     assert not second["fits"]
-    (misfit,) = (each for each in second["misfits"] if each["pattern"] == "self.plot_idx = [0, 1, 2]")
+    (misfit,) = (each for each in second["misfits"] if each["pattern"] == "self.plot_idx = $INDICES")
     assert misfit["origin"].startswith("02-attributes.patch:")
     assert (misfit["path"], misfit["scope"]) == ("ultralytics/engine/trainer.py", "BaseTrainer.__init__")
     assert misfit["reason"] == "expected one match, found none"
-    assert misfit["nearest"][0] == "line 146: self.plot_indices = [0, 1, 2]"
+    assert misfit["nearest"][0] == "line 146: self.plot_idxs = [0, 1, 2]"
     assert everything(root) == before
 
 
@@ -611,3 +611,47 @@ def test_a_diff_takes_less_than_a_second(checkout: Checkout) -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         taken.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
     assert min(taken) < 1, taken
+
+
+def outdated(root: Path) -> None:
+    """Have a checkout patched by a patch set that is not ours."""
+    file = root / "ultralytics/.distillpatch/state.json"
+    state = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**state, "patch_set": "another"}), encoding="utf-8")
+
+
+def test_status_tells_what_it_can_where_edits_are_in_the_way(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    done("apply", "--ultralytics-path", root)
+    outdated(root)
+    trainer = root / "ultralytics/engine/trainer.py"
+    text = trainer.read_text(encoding="utf-8")
+    trainer.write_text(
+        text.replace("self.distiller.start_epoch()", "self.distiller.start_my_epoch()"), encoding="utf-8"
+    )
+    told = done("status", "--ultralytics-path", root)
+    assert "8.2.50: patched and then edited (by" in told and "  ultralytics/engine/trainer.py: edited since\n" in told
+    assert "Which modifications fit cannot be told. Edited since distillpatch patched them" in told
+    report = json.loads(done("status", "--json", "--ultralytics-path", root))
+    assert "at the very lines" in report["obstacle"] and report["modifications"] == []
+
+
+def test_status_of_a_checkout_that_git_has_put_back(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    done("apply", "--ultralytics-path", root)
+    releases.unpack("8.2.50", root)
+    (root / "ultralytics/utils/AddLoss.py").unlink()
+    told = done("status", "--ultralytics-path", root)
+    assert "8.2.50: put back by something else since it was patched (by" in told
+    assert "Applied 15" in done("apply", "--ultralytics-path", root)
+
+
+def test_an_upgrade_does_not_take_our_own_lines_for_uncommitted_ones(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    git = ["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(root)]
+    for command in (["init", "-q"], ["add", "ultralytics"], ["commit", "-q", "-m", "release"]):
+        subprocess.run([*git, *command], check=True)
+    done("apply", "--ultralytics-path", root)
+    outdated(root)
+    upgraded = run("apply", "--ultralytics-path", root)
+    assert "Applied 15" in upgraded.stdout and "not committed" not in upgraded.stderr
