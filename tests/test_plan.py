@@ -210,6 +210,14 @@ def test_a_release_that_lacks_an_anchor_is_refused(anchor: str, renamed: str) ->
 # Made by hand already.
 
 
+def refusal(plan: Plan) -> str:
+    """Return the message that refuses a plan, of which nothing is written."""
+    assert plan.changes == ()
+    with pytest.raises(PlanError, match=r"(?s)modified by hand in the tutorial's way.*\nNothing was written") as caught:
+        require(plan)
+    return str(caught.value)
+
+
 def made_by_hand(release: str, modifications: Iterable[int], into: Path) -> Plan:
     for path, content in pristine(release).items():
         if content is not None:
@@ -243,3 +251,12 @@ def has_place(release: str, number: int) -> bool:
         return True
     path, found, _ = by_hand.EDITS[number]
     return re.search(found, (pristine(release)[path] or b"").decode()) is not None
+
+
+def test_each_place_made_by_hand_is_told_once_and_in_order() -> None:
+    signs = "!!! m.py\n  a\nor\n  a()\nor\n  b\n"
+    plan = make_plan(
+        patch_set("--- m.py\n  c()\n+ d()\n\n" + signs), {"m.py": b"c()\nb()\na(a)\na(); a\n\n\na()\n"}, "1"
+    )
+    assert [place.line for _, place in plan.by_hand] == [2, 3, 4, 7]
+    assert "\n  m.py:2-4, 7: modification 1 (section 1.0: Test.)\n" in refusal(plan)
