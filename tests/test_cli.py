@@ -399,6 +399,8 @@ def test_the_whole_tutorial_made_by_hand(release: str, checkout: Checkout) -> No
         numbers = re.findall(r"(?m)^  ultralytics/\S+:\d[-, \d]*: modification (\d+) \(", told)
         assert numbers == [str(number) for number in range(1, 16)]
         assert "Nothing was written, since nothing may be applied twice." in told
+    status = done("status", "--ultralytics-path", root)
+    assert re.findall(r"(?m)^made by hand: (.*)$", status) == re.findall(r"(?m)^  (ultralytics/.*)$", told)
     assert everything(root) == before
 
 
