@@ -19,7 +19,7 @@ from distillpatch import __version__
 from distillpatch.checkout import PACKAGE, PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
 from distillpatch.errors import DistillpatchError
 from distillpatch.patchset import built_in
-from distillpatch.plan import Plan, explain
+from distillpatch.plan import Plan, explain, found_by_hand
 from distillpatch.render import colored, outcome_lines, outcome_report, unified_diff
 from distillpatch.revert import Edited
 from distillpatch.state import Condition
@@ -205,8 +205,8 @@ def _tell_what_fits(plan: Plan) -> None:
     for outcome in plan.outcomes:
         if outcome.rejections:
             click.echo(f"\n{explain(outcome, plan.release)}")
-    for modification, place in plan.by_hand:
-        click.echo(f"made by hand: {place}: {modification}")
+    for line in found_by_hand(plan):
+        click.echo(f"made by hand: {line}")
 
 
 def _standing(situation: Situation) -> str:

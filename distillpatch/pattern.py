@@ -22,6 +22,7 @@ _HOLE = "__hole_"
 _TOKEN = re.compile(
     r"""(?P<string>\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')|\$(?P<hole>[A-Z_]+)|(?P<before>[(\[{,]\s*)?\.\.\."""
 )
+_SIGNATURE = re.compile(r"\bdef \w+\([^()]*\)")
 
 # Fields of LibCST nodes that hold formatting, or what a pattern leaves open: a hint that the pattern does not mention.
 _FORMATTING = frozenset(
@@ -100,7 +101,7 @@ class Pattern:
     def __init__(self, text: str, as_statements: bool = False) -> None:
         self.text = text
         try:
-            self._wrapper = MetadataWrapper(cst.parse_module(_TOKEN.sub(_name_token, text)), unsafe_skip_copy=True)
+            self._wrapper = MetadataWrapper(cst.parse_module(_as_python(text)), unsafe_skip_copy=True)
         except cst.ParserSyntaxError as error:
             raise PatternError(f"the pattern does not parse: {error.message}\n{text}") from error
         self.statements: _Sequence = self._wrapper.module.body
@@ -172,6 +173,17 @@ def parameters(node: cst.Parameters) -> _Sequence:
     """Return the parameters of a function in order, ``/`` and ``*`` among them, ``**kwargs`` not: it stays the last."""
     items = [*node.posonly_params, node.posonly_ind, *node.params, node.star_arg, *node.kwonly_params]
     return [item for item in items if isinstance(item, cst.CSTNode)]
+
+
+def _as_python(text: str) -> str:
+    """Return a pattern with names for what is not Python in it."""
+    return _SIGNATURE.sub(_one_star, _TOKEN.sub(_name_token, text))
+
+
+def _one_star(signature: re.Match[str]) -> str:
+    """Return a signature in which only the first gap has a star, which leaves those behind it parameters by keyword."""
+    first, gap, others = signature[0].partition(f"*{_GAP}")
+    return first + gap + others.replace(f"*{_GAP}", _GAP)
 
 
 def _name_token(token: re.Match[str]) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from distillpatch.change import FileChange
 from distillpatch.edit import Ambiguity, Edit, Misfit, edits, nearest, occurrences, splice
@@ -12,7 +13,7 @@ from distillpatch.patchset import Alternative, Hunk, Modification, PatchSet
 from distillpatch.source import Source, SourceError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Place:
     """A line of a file."""
 
@@ -61,7 +62,7 @@ class Plan:
     Attributes:
         release: The ultralytics release, for messages.
         outcomes: One for each modification, in order.
-        by_hand: The modifications that somebody has made already, by hand, and where.
+        by_hand: The modifications that somebody has made already, by hand, and where; each place of each is told once.
         changes: The files to change; empty unless every modification fits and none has been made already.
     """
 
@@ -132,7 +133,7 @@ def require(plan: Plan) -> Plan:
             alternative for it.
     """
     if plan.by_hand:
-        found = "\n".join(f"  {place}: {modification}" for modification, place in plan.by_hand)
+        found = "\n".join(f"  {line}" for line in found_by_hand(plan))
         raise PlanError(
             f"this checkout has been modified by hand in the tutorial's way, or patched and stripped of its record:\n"
             f"{found}\nNothing was written, since nothing may be applied twice. Take these edits back first, "
@@ -169,6 +170,14 @@ def explain(outcome: Outcome, release: str) -> str:
     return "\n".join(lines).rstrip()
 
 
+def found_by_hand(plan: Plan) -> list[str]:
+    """Return a line for each modification that was made by hand, and each file: where it was found, and what it is."""
+    found: dict[tuple[str, Modification], list[int]] = {}
+    for modification, place in plan.by_hand:
+        found.setdefault((place.path, modification), []).append(place.line)
+    return [f"{path}:{_spans(lines)}: {modification}" for (path, modification), lines in found.items()]
+
+
 def paths(patch_set: PatchSet) -> tuple[str, ...]:
     """Return every file that a patch set edits or adds."""
     added = [new_file.path for modification in patch_set.modifications for new_file in modification.new_files]
@@ -179,13 +188,20 @@ def _made_by_hand(
     patch_set: PatchSet, files: Files, sources: Mapping[str, Source]
 ) -> Iterator[tuple[Modification, Place]]:
     for modification in patch_set.modifications:
-        for new_file in modification.new_files:
-            if files[new_file.path] is not None:
-                yield modification, Place(new_file.path, 1)
-        for sign in modification.signs:
-            if sign.path in sources:
-                for line in occurrences(sources[sign.path], sign):
-                    yield modification, Place(sign.path, line)
+        added = [Place(new.path, 1) for new in modification.new_files if files[new.path] is not None]
+        recognised = [
+            Place(sign.path, line)
+            for sign in modification.signs
+            if sign.path in sources
+            for line in occurrences(sources[sign.path], sign)
+        ]
+        yield from ((modification, place) for place in sorted({*added, *recognised}))
+
+
+def _spans(lines: Iterable[int]) -> str:
+    """Return line numbers, those that follow each other as a span: ``3, 7-9``."""
+    runs = [[line for _, line in run] for _, run in groupby(enumerate(lines), key=lambda pair: pair[1] - pair[0])]
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def _land(hunk: Hunk, sources: Mapping[str, Source]) -> tuple[str, list[Edit]] | Rejection:

@@ -329,6 +329,13 @@ BREAKS = (
         "plan::by_hand",
     ),
     Break(
+        "what was made by hand is told once",
+        "distillpatch/plan.py",
+        "sorted({*added, *recognised})",
+        "sorted([*added, *recognised])",
+        "plan::told_once",
+    ),
+    Break(
         "the line shown is that of the added code",
         "distillpatch/plan.py",
         "source.line_of(edit.start) + grown + edit.lines_before",

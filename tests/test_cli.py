@@ -389,6 +389,21 @@ def test_a_checkout_that_was_stripped_of_its_record(checkout: Checkout) -> None:
     assert timed(root) == before
 
 
+@pytest.mark.parametrize("release", ["8.2.50", "8.4.190"])
+def test_the_whole_tutorial_made_by_hand(release: str, checkout: Checkout) -> None:
+    root = checkout(release)
+    make_by_hand(root, range(1, 16))
+    before = everything(root)
+    for command in ("diff", "apply"):
+        told = refused(command, "--ultralytics-path", root)
+        numbers = re.findall(r"(?m)^  ultralytics/\S+:\d[-, \d]*: modification (\d+) \(", told)
+        assert numbers == [str(number) for number in range(1, 16)]
+        assert "Nothing was written, since nothing may be applied twice." in told
+    status = done("status", "--ultralytics-path", root)
+    assert re.findall(r"(?m)^made by hand: (.*)$", status) == re.findall(r"(?m)^  (ultralytics/.*)$", told)
+    assert everything(root) == before
+
+
 @pytest.mark.parametrize("content", [b"def f(:\n", b"x = '\xff'\n", b"x = '\0'\n", b"# coding: rot13\n"])
 def test_a_file_that_is_not_python(content: bytes, checkout: Checkout) -> None:
     root = checkout("8.2.50")

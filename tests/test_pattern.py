@@ -51,6 +51,9 @@ def count(pattern: str, code: str) -> int:
         ("for $I in $X:\n    ...", "for i in range(3):\n    a()\n    b()"),
         ("def f(self, ...):\n    ...", "def f(self, a, *b, c=1, **d):\n    pass"),
         ("def f(self, ..., c=1):\n    ...", "def f(self, a, *b, c=1):\n    pass"),
+        ("def f(..., b, ...):\n    ...", "def f(a, b, c):\n    pass"),
+        ("def f(..., b, ...):\n    ...", "def f(b):\n    pass"),
+        ("def f(self, ..., b=$B, ...):\n    ...", "def f(self, a=1, *, b=2, c=3, **d):\n    pass"),
         ("a()\n...\nb()", "a()\nb()"),
         ("a()\n...\nb()", "a()\nc()\nd()\nb()"),
         # Real ellipses and dollars in strings are what they are.
@@ -105,6 +108,7 @@ def test_matches_once(pattern: str, code: str) -> None:
         ('{"a", ...}', "['a']"),
         ('{"a", ...}', "{'b', 'a'}"),
         ("def f(a):\n    ...", "def f(a, b):\n    pass"),
+        ("def f(..., b, ...):\n    ...", "def f(a, c=b):\n    b()"),
         ("def f(a):\n    ...", "def f(a=1):\n    pass"),
         ("def f(a, b):\n    ...", "def f(a, *, b):\n    pass"),
         ("def f(a, b):\n    ...", "def f(a, /, b):\n    pass"),
