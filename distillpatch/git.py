@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+
+# A partial clone fetches the objects that it lacks, by a program that the repository's configuration may name. Only a
+# recent git can be told not to fetch; any git can be left without a protocol to fetch by.
+_NO_FETCHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 
 
 def uncommitted(root: Path, files: Mapping[str, bytes]) -> list[str]:
     """Return the files that are tracked by git and differ from the last commit.
 
-    ``git ls-tree`` only reads objects. ``git status`` would also run the file system monitor and the filters that a
-    repository's configuration names.
+    ``git ls-tree`` only reads the objects that are there. ``git status`` would also run the file system monitor and the
+    filters that a repository's configuration names.
 
     Args:
         root: The folder that the paths are relative to.
         files: The content of each file.
 
     Returns:
-        Their paths; none if the folder is in no repository, or git is not installed.
+        Their paths; none if the folder is in no repository, git is not installed, or the commit is not here.
     """
     command = ["git", "-C", str(root), "ls-tree", "-z", "HEAD", "--", *files]
+    environment = os.environ | _NO_FETCHING
     try:
-        listing = subprocess.run(command, capture_output=True, timeout=10, check=True).stdout
+        listing = subprocess.run(command, env=environment, capture_output=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return []
     committed = {}

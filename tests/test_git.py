@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distillpatch.git import uncommitted
+from distillpatch.git import _NO_FETCHING, uncommitted
 
 FILES = {"p/a.py": b"a = 1\n", "p/b.py": b"b = 1\n"}
 
@@ -87,4 +87,27 @@ def test_nothing_that_the_repository_names_is_run(repository: Path, tmp_path: Pa
     (repository / ".gitattributes").write_text("* filter=x diff=x\n")
     git(repository, "config", setting, f"touch {marker}")
     assert uncommitted(repository, {**FILES, "p/b.py": b"b = 2\n"}) == ["p/b.py"]
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("git_is", ["recent", "old"])
+def test_nothing_is_run_to_fetch_what_a_partial_clone_lacks(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, git_is: str
+) -> None:
+    marker = tmp_path / "was-run"
+    settings = {
+        "core.repositoryFormatVersion": "1",
+        "extensions.partialClone": "origin",
+        "remote.origin.url": str(tmp_path),
+        "remote.origin.promisor": "true",
+        "remote.origin.uploadpack": f"touch {marker}; false",
+        "protocol.allow": "always",
+    }
+    tree = subprocess.run(["git", "rev-parse", "HEAD^{tree}"], cwd=repository, capture_output=True, text=True).stdout
+    for name, value in settings.items():
+        git(repository, "config", name, value)
+    (repository / ".git" / "objects" / tree[:2] / tree[2:].strip()).unlink()
+    if git_is == "old":
+        monkeypatch.delitem(_NO_FETCHING, "GIT_NO_LAZY_FETCH")
+    assert uncommitted(repository, FILES) == []
     assert not marker.exists()
