@@ -33,6 +33,7 @@ _LONGEST_SOURCE = 8 * 1024 * 1024
 
 _LINE_START = re.compile(r"\r\n|\n|\r")
 _WORD = re.compile(r"\w+")
+_DOTTED_NAME = re.compile(r"\b\w+(?:[\s\\]*\.[\s\\]*\w+)+")
 _SCOPES = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -62,6 +63,7 @@ class Source:
             raise SourceError(f"{path} cannot be decoded: {error}") from error
         if self.encode(self.text) != content:
             raise SourceError(f"{path} cannot be decoded from {self.encoding} and encoded again without loss")
+        _refuse_long_names(self)
         self._line_starts = [0, *(match.end() for match in _LINE_START.finditer(self.text))]
         self._tree = self._parse()
         self._scopes: dict[str, list[Scope]] = {}
@@ -247,7 +249,10 @@ class Scope:
 
     @cached_property
     def _positions(self) -> Mapping[cst.CSTNode, CodeRange]:
-        return self._wrapper.resolve(PositionProvider)
+        try:
+            return self._wrapper.resolve(PositionProvider)
+        except Exception as error:  # of several types, which cannot even be printed, for their text is the tree
+            raise _too_deep(f"{self.source.path}: {self.name}") from error
 
     @property
     def tree(self) -> cst.Module:
@@ -309,11 +314,26 @@ def _definitions(node: ast.AST) -> Iterator[ast.ClassDef | ast.FunctionDef | ast
             yield from _definitions(child)
 
 
+def _too_deep(what: str) -> SourceError:
+    return SourceError(f"{what} nests deeper than {_DEEPEST_NESTING} levels; is it really written by hand?")
+
+
+def _refuse_long_names(source: Source) -> None:
+    """Raise SourceError for ``import a.b.c`` and so on, for which the compiler takes the square of its length."""
+    if any(name.group().count(".") > _DEEPEST_NESTING for name in _DOTTED_NAME.finditer(source.text)):
+        raise _too_deep(f"a dotted name in {source.path}")
+
+
 def _refuse_deep_nesting(source: Source, tree: ast.AST) -> None:
     """Raise SourceError for nesting that would exhaust the parsers' stack, which could not be caught."""
-    level: list[ast.AST] = [tree]
-    for _ in range(_DEEPEST_NESTING):
-        level = [child for node in level for child in ast.iter_child_nodes(node)]
-        if not level:
-            return
-    raise SourceError(f"{source.path} nests deeper than {_DEEPEST_NESTING} levels; is it really written by hand?")
+    nodes = [(tree, 0)]
+    while nodes:
+        node, depth = nodes.pop()
+        if depth > _DEEPEST_NESTING:
+            raise _too_deep(source.path)
+        nodes += [(child, depth + _levels(child)) for child in ast.iter_child_nodes(node)]
+
+
+def _levels(node: ast.AST) -> int:
+    """Return how many levels deep LibCST nests a node: ``a or b or c`` is a list to the compiler, a chain to LibCST."""
+    return len(node.values) if isinstance(node, ast.BoolOp) else 1

@@ -11,11 +11,14 @@ from __future__ import annotations
 import ast
 import dataclasses
 import functools
+import multiprocessing
 import random
 import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 from variants import EDITED, RELEASES, files_of
 
@@ -75,6 +78,15 @@ def examine(path: str, content: bytes) -> str:
     if time.process_time() - start > LIMIT:
         raise Fault(f"{path}: took {time.process_time() - start:.0f} s")
     return "patched" if plan and plan.changes else "refused"
+
+
+def examine_apart(path: str, content: bytes) -> str:
+    """Examine a file in a process of its own, since what exhausts the stack ends the process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        try:
+            return pool.submit(examine, path, content).result()
+        except BrokenProcessPool as error:
+            raise Fault(f"{path}: the process died") from error
 
 
 def _require_whole(after: bytes | None) -> None:
@@ -197,6 +209,17 @@ def _into_init(statement: bytes) -> Callable[[bytes], bytes]:
 _DEPTH = 1_000_000
 _BRANCHES = b"".join(b" " * i + b"if x:\n" for i in range(8, 3000)) + b" " * 3000 + b"pass\n"
 
+# What the compiler lists side by side and LibCST nests: from what its recursion stands to what it does not.
+_SIDE_BY_SIDE = {
+    f"{count} {name}": _into_init(b"x = (" + before + piece * count + after + b")")
+    for count in (80, 300, 450, 500)
+    for name, before, piece, after in (
+        ("alternatives", b"", b"a or ", b"a"),
+        ("pieces of a text", b"", b"'a' ", b""),
+        ("loops in a list", b"[a ", b"for a in b ", b"]"),
+    )
+}
+
 MONSTERS: Mapping[str, Callable[[bytes], bytes]] = {
     "nothing": lambda _: b"",
     "a null byte": lambda trainer: trainer + b"\0",
@@ -218,6 +241,15 @@ MONSTERS: Mapping[str, Callable[[bytes], bytes]] = {
     "choices": _into_init(b"x = " + b"1 if a else " * 20_000 + b"2"),
     "lambdas": _into_init(b"x = " + b"lambda: " * 20_000 + b"2"),
     "comparisons": _into_init(b"x = " + b" < ".join([b"1"] * 10_000)),
+    "alternatives": _into_init(b"x = " + b" or ".join([b"a"] * 600)),
+    "many alternatives": _into_init(b"x = " + b" or ".join([b"a"] * 100_000)),
+    "alternatives in alternatives": _into_init(b"x = " + b"a and (b or " * 60 + b"c" + b")" * 60),
+    "a long module": _into_init(b"from " + b".".join([b"a"] * 3_000) + b" import b"),
+    "a module of many parts": _into_init(b"import " + b".".join([b"a"] * 100_000)),
+    "a module on many lines": _into_init(b"import " + b". \\\n".join([b"a"] * 50_000)),
+    "pieces of a text": _into_init(b"x = (" + b"'a' " * 3_000 + b")"),
+    "many pieces of a text": _into_init(b"x = (" + b"'a' f'{b}' " * 20_000 + b")"),
+    "a loop of loops": _into_init(b"x = [a " + b"for a in b " * 3_000 + b"]"),
     "branches": lambda trainer: trainer + b"def f():\n" + _BRANCHES,
     "else if": _into_init(
         b"if a:\n            pass\n" + b"        elif b:\n            pass\n" * 5_000 + b"        pass"
@@ -229,6 +261,7 @@ MONSTERS: Mapping[str, Callable[[bytes], bytes]] = {
     "too much": lambda trainer: trainer + b"#" * 9_000_000,
     "a huge number": _into_init(b"x = " + b"9" * 100_000),
     "continued lines": _into_init(b"x = \\\n" * 10_000 + b"1"),
+    **_SIDE_BY_SIDE,
 }
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 
 import fuzz_engine
 import pytest
-from fuzz_engine import MONSTERS, Fault, examine, mutated
+from fuzz_engine import MONSTERS, Fault, examine, examine_apart, mutated
 from landings import TRAINER
 from variants import files_of
 
@@ -29,7 +30,13 @@ def test_mutated_files(part: int) -> None:
 def test_monsters(name: str) -> None:
     content = MONSTERS[name](files_of("8.4.190")[TRAINER])
     assert content != files_of("8.4.190")[TRAINER]
-    examine(TRAINER, content)
+    examine_apart(TRAINER, content)
+
+
+def test_a_death_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz_engine, "make_plan", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with pytest.raises(Fault, match="the process died"):
+        examine_apart(TRAINER, b"")
 
 
 def test_a_crash_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

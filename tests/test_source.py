@@ -53,7 +53,17 @@ def test_what_is_not_python_is_named(content: bytes, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x = " + "-" * 20_000 + "1\n", "x = " + "f(" * 95 + ")" * 95, "x = " + "(" * 190 + "1" + ")" * 190]
+    "text",
+    [
+        "x = " + "-" * 20_000 + "1\n",
+        "x = " + "f(" * 95 + ")" * 95,
+        "x = " + "(" * 190 + "1" + ")" * 190,
+        "x = a" + " or a" * 10_000,
+        "x = (" + "'a' " * 600 + ")",
+        "import a" + ".a" * 200_000,
+        "from a" + " .\\\na" * 10_000 + " import b",
+    ],
+    ids=lambda text: text[:20],
 )
 def test_nesting_that_would_exhaust_the_parsers_is_refused_or_read(text: str) -> None:
     """In a process of its own, since a stack that overflows takes its process along."""
@@ -61,7 +71,8 @@ def test_nesting_that_would_exhaust_the_parsers_is_refused_or_read(text: str) ->
         "import sys\n"
         "from distillpatch.source import Source, SourceError\n"
         "try:\n"
-        "    Source('m.py', sys.stdin.buffer.read()).scopes('<module>')[0].tree\n"
+        "    (scope,) = Source('m.py', sys.stdin.buffer.read()).scopes('<module>')\n"
+        "    scope.span(scope.statements[0])\n"
         "except SourceError:\n"
         "    pass\n"
     )
