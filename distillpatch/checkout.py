@@ -13,9 +13,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from distillpatch.errors import DistillpatchError
+from distillpatch.ordinary import read_ordinary
 from distillpatch.source import parse
 
 PACKAGE = "ultralytics"
+
+# Those that are looked into have some 2 KB; Python needs half a second to parse the worst that fits into this.
+_MAX_MODULE = 64 * 2**10
 PYTHON_PATH = "PYTHONPATH"
 
 
@@ -157,15 +161,15 @@ def _is_package(folder: Path) -> bool:
 
 
 def _version(package: Path) -> str | None:
-    """Return the version that a package's ``__init__.py`` states, without running it."""
+    """Return the version that a package's ``__init__.py`` states, without running it; only one that can be printed."""
     version = _constant(package / "__init__.py", "__version__")
-    return version if isinstance(version, str) else None
+    return version if isinstance(version, str) and version.isprintable() else None
 
 
 def _constant(file: Path, name: str) -> object:
     """Return the literal that a module assigns to a name, or None."""
     try:
-        tree = parse(file.read_bytes())
+        tree = parse(read_ordinary(file, _MAX_MODULE, through_link=True))
         for node in tree.body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             if any(isinstance(target, ast.Name) and target.id == name for target in targets):

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from distillpatch import __version__
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
+from distillpatch.ordinary import NotOrdinaryError, read_ordinary
 
 FORMAT = 1
 STATE_DIR = ".distillpatch"
@@ -30,9 +31,9 @@ STATE_FILE = "state.json"
 IGNORE_FILE = ".gitignore"
 ORIGINALS = "originals"
 
-# A source file of ultralytics has some 50 KB; these only keep a hostile state from filling the memory.
-_MAX_STATE = 64 * 2**20
-_MAX_FILE = 16 * 2**20
+# A source file of ultralytics has some 50 KB; these only keep a hostile tree from filling the memory.
+MAX_FILE = 16 * 2**20  # the state included
+_MAX_CONTENT = 64 * 2**20  # of all files of a state together, unpacked
 
 T = TypeVar("T")
 
@@ -134,7 +135,10 @@ def describe(
         files=tuple(_describe_file(package_dir, change, previous) for change in plan),
     )
     try:
-        _parse(json.loads(to_json(state)), package_dir)
+        text = to_json(state)
+        if len(text) > MAX_FILE:
+            raise ValueError("it is larger than any release's")
+        _parse(json.loads(text), package_dir)
     except (ValueError, zlib.error) as error:
         raise StateError(f"What would be applied to {package_dir} cannot be put on record: {error}.") from error
     return state
@@ -280,12 +284,11 @@ def current(package_dir: Path, path: str) -> bytes | None:
     """
     place = locate(package_dir, path)
     try:
-        place.lstat()  # so that a link to nothing is not taken for nothing
-        if not place.is_file():
-            raise DistillpatchError(f"{place} is not an ordinary file: put the release's own file back.")
-        return place.read_bytes()
+        return read_ordinary(place, MAX_FILE, through_link=True)
     except FileNotFoundError:
         return None
+    except NotOrdinaryError as error:
+        raise DistillpatchError(f"{place}: {error.strerror}. Put the release's own file back.") from error
     except OSError as error:
         raise DistillpatchError(f"Cannot read {place}: {error.strerror or error}.") from error
 
@@ -318,20 +321,17 @@ def read_state(package_dir: Path) -> State | None:
     """
     file = state_dir(package_dir) / STATE_FILE
     try:
-        status = file.lstat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_STATE:
-            raise ValueError("it is not an ordinary file of a sensible size")
-        return _parse(json.loads(file.read_bytes()), package_dir)
+        return _parse(json.loads(read_ordinary(file, MAX_FILE)), package_dir)
     except FileNotFoundError:
         return None
-    except OSError as error:
-        raise StateError(f"Cannot read {file}: {error.strerror or error}.") from error
-    except (ValueError, RecursionError, zlib.error) as error:
+    except (NotOrdinaryError, ValueError, RecursionError, zlib.error) as error:
         raise StateError(
             f"{file} was damaged or changed by something else ({error}), so distillpatch no longer knows what it had "
             f"changed, and touches nothing. Put the release's own files back (pip install --force-reinstall, or "
             f"git checkout), then delete {file.parent}."
         ) from error
+    except OSError as error:
+        raise StateError(f"Cannot read {file}: {error.strerror or error}.") from error
 
 
 def refuse_newer(state: State) -> None:
@@ -393,13 +393,14 @@ def _parse(record: object, package_dir: Path) -> State:
     applied_at = _line(record, "applied_at")
     if datetime.fromisoformat(applied_at).tzinfo is None:
         raise ValueError("its date has no time zone")
-    files = tuple(_parse_file(file, package_dir.name) for file in _field(record, "files", list))
+    unpack = _Unpacker(_MAX_CONTENT)
+    files = tuple(_parse_file(file, package_dir.name, unpack) for file in _field(record, "files", list))
     if len({file.path for file in files}) != len(files):
         raise ValueError("it names a file twice")
     return State(version, _line(record, "patch_set"), _line(record, "release"), applied_at, files)
 
 
-def _parse_file(record: object, package: str) -> AppliedFile:
+def _parse_file(record: object, package: str, unpack: _Unpacker) -> AppliedFile:
     path = _line(record, "path")
     check_path(package, path)
     if path.startswith(f"{package}/{STATE_DIR}/"):
@@ -410,21 +411,31 @@ def _parse_file(record: object, package: str) -> AppliedFile:
     link = _optional(record, "link", str)
     if link is not None and (not link or b"\0" in os.fsencode(link)):
         raise ValueError(f"the link of {path!r} is not a path")
-    original, patched = _content(record, "original"), _content(record, "patched")
+    original, patched = unpack(record, "original"), unpack(record, "patched")
     if (original is None) != (mode is None):
         raise ValueError(f"the mode of {path!r} does not fit")
     return AppliedFile(path, original, patched, mode, link)
 
 
-def _content(record: object, key: str) -> bytes | None:
-    packed = _optional(record, key, dict)
-    if packed is None:
-        return None
-    unpacker = zlib.decompressobj()
-    content = unpacker.decompress(base64.b64decode(_field(packed, "zlib", str), validate=True), _MAX_FILE)
-    if not unpacker.eof or sha256(content) != _field(packed, "sha256", str):
-        raise ValueError(f"the {key} content does not match its checksum")
-    return content
+class _Unpacker:
+    """Unpacks contents that have no more than so many bytes together: a few bytes can hold the zeros of a gigabyte."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    def __call__(self, record: object, key: str) -> bytes | None:
+        packed = _optional(record, key, dict)
+        if packed is None:
+            return None
+        unpacker = zlib.decompressobj()
+        data = base64.b64decode(_field(packed, "zlib", str), validate=True)
+        content = unpacker.decompress(data, self._left + 1)
+        self._left -= len(content)
+        if self._left < 0:
+            raise ValueError("it holds more than any release does")
+        if not unpacker.eof or sha256(content) != _field(packed, "sha256", str):
+            raise ValueError(f"the {key} content does not match its checksum")
+        return content
 
 
 def _field(record: object, key: str, kind: type[T]) -> T:

@@ -13,7 +13,6 @@ journal undoes what the journal's writer began; one that finds no journal only h
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -27,8 +26,10 @@ from pathlib import Path
 
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
+from distillpatch.ordinary import NotOrdinaryError, read_ordinary
 from distillpatch.state import (
     IGNORE_FILE,
+    MAX_FILE,
     STATE_DIR,
     STATE_FILE,
     State,
@@ -243,14 +244,11 @@ def _bytecode(package_dir: Path, path: str) -> list[str]:
 def _fingerprint(place: Path) -> str | None:
     """Tell what lies at a place, without following a symbolic link there."""
     try:
-        mode = place.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            return f"link:{link_text(place)}"
-        if not stat.S_ISREG(mode):
-            return "other"
-        return hashlib.sha256(place.read_bytes()).hexdigest()
+        return f"link:{link_text(place)}" if place.is_symlink() else sha256(read_ordinary(place, MAX_FILE))
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except NotOrdinaryError:
+        return "other"
     except OSError as error:
         raise TransactionError(f"{_reason(error)}. Nothing was changed.") from error
 
@@ -431,14 +429,12 @@ def _read_journal(package_dir: Path) -> list[_Entry]:
         for folder in (journal.parent, journal.parent / _BEFORE, journal.parent / _AFTER):
             if folder.is_symlink() or not folder.is_dir():
                 raise ValueError(f"{folder} is no folder")
-        if journal.is_symlink() or not journal.is_file() or journal.stat().st_size > _MAX_JOURNAL:
-            raise ValueError("it is not an ordinary file of a sensible size")
-        entries = [_Entry(**entry) for entry in json.loads(journal.read_bytes())["entries"]]
+        entries = [_Entry(**entry) for entry in json.loads(read_ordinary(journal, _MAX_JOURNAL))["entries"]]
         for entry in entries:
             check_path(package_dir.name, entry.path)
             if not {type(entry.before), type(entry.after)} <= {str, type(None)}:
                 raise ValueError("a fingerprint is no text")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (NotOrdinaryError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StateError(
             f"{journal} was damaged or changed by something else ({error}), so the run that wrote it cannot be undone. "
             f"The files as they were before it are in {journal.parent / _BEFORE}. Put the release's own files back "
@@ -564,7 +560,7 @@ def _refuse_planted(descriptor: int, place: Path) -> None:
 
 def _holder(package_dir: Path) -> str:
     with suppress(OSError):
-        text = (package_dir / STATE_DIR / _LOCK).read_bytes()[:_MAX_HOLDER].decode(errors="replace")
+        text = read_ordinary(package_dir / STATE_DIR / _LOCK, _MAX_HOLDER).decode(errors="replace")
         if text.startswith("process ") and text.isprintable():
             return text
     return "its process is not known"
@@ -627,7 +623,7 @@ def _copy_or_link(source: Path, place: Path) -> None:
         if source.is_symlink():
             _symlink(link_text(source), place)
             return
-        _write(place, source.read_bytes(), like=source, mode=source.stat().st_mode & 0o777)
+        _write(place, read_ordinary(source, MAX_FILE), like=source, mode=source.stat().st_mode & 0o777)
         times = source.stat()
         os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))
 

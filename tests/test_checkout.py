@@ -75,6 +75,7 @@ def test_a_named_path_wins_over_the_current_folder(tmp_path: Path) -> None:
         ("__version__ = '8.2.50\n", "is not an ultralytics checkout"),
         ("__version__ = compute()\n", "is not an ultralytics checkout"),
         ("__version__ = 8\n", "is not an ultralytics checkout"),
+        ("__version__ = '8.2.50\\x1b[2J'\n", "is not an ultralytics checkout"),
     ],
 )
 def test_a_named_path_that_is_no_checkout(content: str | None, message: str, tmp_path: Path) -> None:
@@ -82,6 +83,21 @@ def test_a_named_path_that_is_no_checkout(content: str | None, message: str, tmp
     if content is not None:
         (tmp_path / "ultralytics" / "__init__.py").write_text(content)
     with pytest.raises(CheckoutError, match=message):
+        locate(tmp_path, tmp_path, NOWHERE)
+
+
+@pytest.mark.parametrize("kind", ["fifo", "huge file", "link to a device"])
+def test_what_would_never_end_is_not_read(kind: str, tmp_path: Path) -> None:
+    place = tmp_path / "ultralytics" / "__init__.py"
+    place.parent.mkdir()
+    if kind == "fifo":
+        os.mkfifo(place)
+    elif kind == "huge file":
+        place.touch()
+        os.truncate(place, 60 * 2**30)
+    else:
+        place.symlink_to("/dev/zero")
+    with pytest.raises(CheckoutError, match="is not an ultralytics checkout"):
         locate(tmp_path, tmp_path, NOWHERE)
 
 

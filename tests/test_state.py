@@ -7,7 +7,9 @@ import copy
 import json
 import os
 import stat
+import tracemalloc
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -141,19 +143,23 @@ def test_an_added_file_that_is_gone_is_as_it_was(package: Path) -> None:
     assert survey(package, STATE, RELEASE)[ADDED] is Condition.RESTORED
 
 
-@pytest.mark.parametrize("kind", ["folder", "fifo", "broken link"])
-def test_a_file_that_is_no_file_is_one_error(package: Path, kind: str) -> None:
-    place = package.parent / TRAINER
-    place.unlink()
-    if kind == "folder":
-        place.mkdir()
-    elif kind == "fifo":
-        os.mkfifo(place)
-    else:
-        place.symlink_to("nowhere")
-        with pytest.raises(DistillpatchError, match="not an ordinary file"):
-            survey(package, STATE, RELEASE)
-        return
+NO_FILES: dict[str, Callable[[Path], object]] = {
+    "folder": Path.mkdir,
+    "fifo": os.mkfifo,
+    "broken link": lambda place: place.symlink_to("nowhere"),
+    "link to a device": lambda place: place.symlink_to("/dev/zero"),
+    "huge file": lambda place: (place.touch(), os.truncate(place, 60 * 2**30)),
+}
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+@pytest.mark.parametrize("path", [TRAINER, ADDED])
+def test_a_file_that_is_no_file_is_one_error(package: Path, path: str, kind: str) -> None:
+    place = package.parent / path
+    place.unlink(missing_ok=True)
+    NO_FILES[kind](place)
+    with pytest.raises(DistillpatchError, match="not an ordinary file"), lock(package) as held:
+        commit(held, PLAN, STATE)
     with pytest.raises(DistillpatchError, match="not an ordinary file"):
         survey(package, STATE, RELEASE)
 
@@ -278,7 +284,7 @@ CHANGES: list[tuple[list[str | int], Any]] = [
     (["files", 0, "original", "zlib"], "not base64!"),
     (["files", 0, "original", "zlib"], base64.b64encode(b"not zlib").decode()),
     (["files", 0, "patched", "zlib"], "é"),
-    (["files", 0, "patched"], packed(bytes(17 * 2**20), sha256(bytes(17 * 2**20)))),
+    (["files", 0, "patched"], packed(bytes(65 * 2**20), sha256(bytes(65 * 2**20)))),
     (["files", 0, "patched", "zlib"], record()["files"][0]["patched"]["zlib"][:-8]),
 ]
 
@@ -301,6 +307,26 @@ def test_a_value_that_does_not_fit_is_refused(package: Path, where: list[str | i
 def test_a_file_that_is_no_state_is_refused(package: Path, content: bytes) -> None:
     put(package, content)
     refused(package)
+
+
+def test_many_files_of_zeros_do_not_fill_the_memory(package: Path) -> None:
+    bomb, zeros = record(), bytes(15 * 2**20)
+    content = packed(zeros, sha256(zeros))
+    bomb["files"] = [
+        {"path": f"ultralytics/{number}.py", "original": content, "patched": content, "mode": MODE, "link": None}
+        for number in range(100)
+    ]
+    put_record(package, bomb)
+    tracemalloc.start()
+    refused(package)
+    assert tracemalloc.get_traced_memory()[1] < 150 * 2**20
+    tracemalloc.stop()
+
+
+def test_a_state_that_would_be_too_large_to_read_is_not_written(package: Path) -> None:
+    noise = tuple(FileChange(f"ultralytics/{name}.py", None, os.urandom(7 * 2**20)) for name in "ab")
+    with pytest.raises(StateError, match="cannot be put on record: it is larger"):
+        describe(package, noise, release=RELEASE, patch_set="d")
 
 
 def test_an_oversized_file_is_not_even_read(package: Path) -> None:
