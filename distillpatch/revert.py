@@ -107,7 +107,7 @@ def plan_revert(package_dir: Path, state: State, release: str, edited: Edited = 
         OverlapError: Edits overlap, and `edited` is to refuse.
         DistillpatchError: A file cannot be read.
     """
-    refuse_newer(state)
+    refuse_newer(state.version)
     replaced = release != state.release
     conditions = survey(package_dir, state, release)
     now = {file.path: current(package_dir, file.path) for file in state.files}

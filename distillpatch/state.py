@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
 
 from distillpatch import __version__
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
 from distillpatch.ordinary import NotOrdinaryError, read_ordinary
+from distillpatch.record import field, line, optional
 
 FORMAT = 1
 STATE_DIR = ".distillpatch"
@@ -34,8 +34,6 @@ ORIGINALS = "originals"
 # A source file of ultralytics has some 50 KB; these only keep a hostile tree from filling the memory.
 MAX_FILE = 16 * 2**20  # the state included
 _MAX_CONTENT = 64 * 2**20  # of all files of a state together, unpacked
-
-T = TypeVar("T")
 
 
 class StateError(DistillpatchError):
@@ -334,17 +332,21 @@ def read_state(package_dir: Path) -> State | None:
         raise StateError(f"Cannot read {file}: {error.strerror or error}.") from error
 
 
-def refuse_newer(state: State) -> None:
+def refuse_newer(version: str) -> None:
     """Refuse to touch what a newer distillpatch wrote.
 
+    Args:
+        version: That of the distillpatch which wrote it.
+
     Raises:
-        NewerStateError: The state was written by a newer distillpatch.
+        NewerStateError: It is newer than this one.
     """
-    if _release_number(state.version) > _release_number(__version__):
-        raise _newer(state.version)
+    if _release_number(version) > _release_number(__version__):
+        raise newer(version)
 
 
-def _newer(version: str) -> NewerStateError:
+def newer(version: str) -> NewerStateError:
+    """Return the error that a newer distillpatch has been at work."""
     return NewerStateError(
         f"This tree was patched by distillpatch {version}, and this is {__version__}, which is older: "
         "use the newer one (pip install --upgrade distillpatch)."
@@ -387,28 +389,28 @@ def _pack(content: bytes | None) -> dict[str, str] | None:
 
 
 def _parse(record: object, package_dir: Path) -> State:
-    version = _line(record, "distillpatch")
-    if _field(record, "format", int) > FORMAT:
-        raise _newer(version)
-    applied_at = _line(record, "applied_at")
+    version = line(record, "distillpatch")
+    if field(record, "format", int) > FORMAT:
+        raise newer(version)
+    applied_at = line(record, "applied_at")
     if datetime.fromisoformat(applied_at).tzinfo is None:
         raise ValueError("its date has no time zone")
     unpack = _Unpacker(_MAX_CONTENT)
-    files = tuple(_parse_file(file, package_dir.name, unpack) for file in _field(record, "files", list))
+    files = tuple(_parse_file(file, package_dir.name, unpack) for file in field(record, "files", list))
     if len({file.path for file in files}) != len(files):
         raise ValueError("it names a file twice")
-    return State(version, _line(record, "patch_set"), _line(record, "release"), applied_at, files)
+    return State(version, line(record, "patch_set"), line(record, "release"), applied_at, files)
 
 
 def _parse_file(record: object, package: str, unpack: _Unpacker) -> AppliedFile:
-    path = _line(record, "path")
+    path = line(record, "path")
     check_path(package, path)
     if path.startswith(f"{package}/{STATE_DIR}/"):
         raise ValueError(f"{path!r} is part of the state itself")
-    mode = _optional(record, "mode", int)
+    mode = optional(record, "mode", int)
     if mode is not None and not 0 <= mode <= 0o777:
         raise ValueError(f"the mode of {path!r} is out of range")
-    link = _optional(record, "link", str)
+    link = optional(record, "link", str)
     if link is not None and (not link or b"\0" in os.fsencode(link)):
         raise ValueError(f"the link of {path!r} is not a path")
     original, patched = unpack(record, "original"), unpack(record, "patched")
@@ -424,35 +426,15 @@ class _Unpacker:
         self._left = limit
 
     def __call__(self, record: object, key: str) -> bytes | None:
-        packed = _optional(record, key, dict)
+        packed = optional(record, key, dict)
         if packed is None:
             return None
         unpacker = zlib.decompressobj()
-        data = base64.b64decode(_field(packed, "zlib", str), validate=True)
+        data = base64.b64decode(field(packed, "zlib", str), validate=True)
         content = unpacker.decompress(data, self._left + 1)
         self._left -= len(content)
         if self._left < 0:
             raise ValueError("it holds more than any release does")
-        if not unpacker.eof or sha256(content) != _field(packed, "sha256", str):
+        if not unpacker.eof or sha256(content) != field(packed, "sha256", str):
             raise ValueError(f"the {key} content does not match its checksum")
         return content
-
-
-def _field(record: object, key: str, kind: type[T]) -> T:
-    value: Any = record.get(key) if isinstance(record, dict) else None
-    if type(value) is not kind:  # not isinstance: True is no mode
-        raise ValueError(f"{key!r} is missing or of the wrong type")
-    return value
-
-
-def _optional(record: object, key: str, kind: type[T]) -> T | None:
-    if isinstance(record, dict) and key in record and record[key] is None:
-        return None
-    return _field(record, key, kind)
-
-
-def _line(record: object, key: str) -> str:
-    text = _field(record, key, str)
-    if not text.isprintable() or not 0 < len(text) <= 300:
-        raise ValueError(f"{key!r} is not a line of text")
-    return text

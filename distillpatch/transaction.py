@@ -13,7 +13,6 @@ journal undoes what the journal's writer began; one that finds no journal only h
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
@@ -26,6 +25,8 @@ from pathlib import Path
 
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
+from distillpatch.journal import Entry, Journal, damaged, read_journal
+from distillpatch.journal import to_json as journal_to_json
 from distillpatch.ordinary import NotOrdinaryError, read_ordinary
 from distillpatch.state import (
     IGNORE_FILE,
@@ -34,7 +35,6 @@ from distillpatch.state import (
     STATE_FILE,
     State,
     StateError,
-    check_path,
     current,
     free_name,
     kept_original,
@@ -44,8 +44,8 @@ from distillpatch.state import (
     refuse_newer,
     sha256,
     state_dir,
-    to_json,
 )
+from distillpatch.state import to_json as state_to_json
 
 if sys.platform == "win32":
     import msvcrt
@@ -59,11 +59,10 @@ _JOURNAL = "journal.json"
 _DONE = "done"
 _LOCK = "lock"
 
-_MAX_JOURNAL = 2**20
 _MAX_HOLDER = 500
 _SPARE_ROOM = 2**20  # for the folders and the journal, beside the files themselves
 
-UNDONE = "was interrupted: its changes have been undone, and every file is as it was before."
+UNDONE = "was interrupted: its changes have been undone."
 COMPLETED = "was interrupted after its last change: all of its changes are in place, and what it left has been removed."
 TIDIED = "was interrupted before its first change or after its last: what it left has been removed."
 
@@ -82,10 +81,12 @@ class Held:
 
     Attributes:
         package_dir: The package, absolute.
+        release: The release that is in the tree.
         recovered: What was done about an earlier run that was interrupted, as a sentence to print, or None.
     """
 
     package_dir: Path
+    release: str
     recovered: str | None
 
 
@@ -99,20 +100,12 @@ class _New:
     link: str | None = None
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """One place that a run changes: the fingerprints of what lies there before and after, None for nothing."""
-
-    path: str
-    before: str | None
-    after: str | None
-
-
-def recover(package_dir: Path, wait: float = 10.0) -> str | None:
+def recover(package_dir: Path, release: str, wait: float = 10.0) -> str | None:
     """Bring a package to what it was before, or after, a run that was interrupted; every command begins with this.
 
     Args:
         package_dir: The package, absolute.
+        release: The release that is in the tree now.
         wait: For how many seconds to wait for another process that is at work.
 
     Returns:
@@ -124,16 +117,17 @@ def recover(package_dir: Path, wait: float = 10.0) -> str | None:
     """
     if _is_tidy(package_dir):
         return None
-    with lock(package_dir, wait) as held:
+    with lock(package_dir, release, wait) as held:
         return held.recovered
 
 
 @contextmanager
-def lock(package_dir: Path, wait: float = 10.0) -> Iterator[Held]:
+def lock(package_dir: Path, release: str, wait: float = 10.0) -> Iterator[Held]:
     """Keep other processes from changing a package, after recovering from a run that was interrupted.
 
     Args:
         package_dir: The package, absolute.
+        release: The release that is in the tree now.
         wait: For how many seconds to wait for another process that is at work.
 
     Yields:
@@ -148,7 +142,7 @@ def lock(package_dir: Path, wait: float = 10.0) -> Iterator[Held]:
     except OSError as error:
         raise TransactionError(f"{_reason(error)}. Nothing was changed.") from error
     try:
-        yield Held(package_dir, _recover(package_dir))
+        yield Held(package_dir, release, _recover(package_dir, release))
     finally:
         _release(package_dir, descriptor)
 
@@ -169,12 +163,14 @@ def commit(held: Held, changes: Sequence[FileChange], state: State | None) -> No
     steps = _steps(package_dir, changes, state)
     _check(package_dir, changes, steps)
     try:
-        _stage(package_dir, steps)
+        _stage(held, steps)
         _swap(package_dir, changes, [entry for entry, _ in steps])
     except BaseException as error:
-        _undo(package_dir)
+        remarks = _undo(held)
         if isinstance(error, OSError):
-            raise TransactionError(f"{_reason(error)}. Every file is as it was before.") from error
+            raise TransactionError(f"{_reason(error)}. Every file is as it was before.{remarks}") from error
+        if isinstance(error, DistillpatchError) and remarks:
+            raise TransactionError(f"{error}{remarks}") from error
         raise
     # The run is complete. What fails from here on is left to the next command.
     with suppress(OSError):
@@ -185,10 +181,10 @@ def commit(held: Held, changes: Sequence[FileChange], state: State | None) -> No
 # What a run does, worked out before it starts.
 
 
-def _steps(package_dir: Path, changes: Sequence[FileChange], state: State | None) -> list[tuple[_Entry, _New | None]]:
+def _steps(package_dir: Path, changes: Sequence[FileChange], state: State | None) -> list[tuple[Entry, _New | None]]:
     previous = read_state(package_dir)
     if previous:
-        refuse_newer(previous)
+        refuse_newer(previous.version)
     wanted: dict[str, _New | None] = {}
     for change in changes:
         wanted[change.path] = _new_content(package_dir, change, previous)
@@ -197,7 +193,7 @@ def _steps(package_dir: Path, changes: Sequence[FileChange], state: State | None
     wanted.update(_new_state(package_dir, state))
     steps = []
     for path, new in wanted.items():
-        entry = _Entry(path, _fingerprint(locate(package_dir, path)), _fingerprint_of(new))
+        entry = Entry(path, _fingerprint(locate(package_dir, path)), _fingerprint_of(new))
         if entry.before != entry.after:
             steps.append((entry, new))
     return steps
@@ -220,7 +216,7 @@ def _new_state(package_dir: Path, state: State | None) -> Iterator[tuple[str, _N
         yield f"{folder}/{STATE_FILE}", None
         return
     yield f"{folder}/{IGNORE_FILE}", _New(b"*\n")
-    yield f"{folder}/{STATE_FILE}", _New(to_json(state))
+    yield f"{folder}/{STATE_FILE}", _New(state_to_json(state))
     for file in state.files:
         if file.original is not None and file.link is None:
             same = _holding(locate(package_dir, file.path), file.original)
@@ -262,7 +258,7 @@ def _fingerprint_of(new: _New | None) -> str | None:
 # The checks before the first write.
 
 
-def _check(package_dir: Path, changes: Sequence[FileChange], steps: Sequence[tuple[_Entry, _New | None]]) -> None:
+def _check(package_dir: Path, changes: Sequence[FileChange], steps: Sequence[tuple[Entry, _New | None]]) -> None:
     for change in changes:
         _check_unchanged(package_dir, change)
     for entry, _ in steps:
@@ -296,8 +292,9 @@ def _check_writable(place: Path) -> None:
 # The run itself.
 
 
-def _stage(package_dir: Path, steps: Sequence[tuple[_Entry, _New | None]]) -> None:
+def _stage(held: Held, steps: Sequence[tuple[Entry, _New | None]]) -> None:
     """Put what lies there and what shall lie there side by side, and write the journal once all of it is safe."""
+    package_dir = held.package_dir
     run = package_dir / STATE_DIR / _RUN
     for folder in (run, run / _BEFORE, run / _AFTER):
         _mkdir(folder)
@@ -310,7 +307,8 @@ def _stage(package_dir: Path, steps: Sequence[tuple[_Entry, _New | None]]) -> No
             _make_folders(place.parent)
     for folder in (run / _BEFORE, run / _AFTER):
         _sync(folder)
-    _write(run / f"{_JOURNAL}.new", _journal([entry for entry, _ in steps]), like=package_dir)
+    journal = Journal(held.release, tuple(entry for entry, _ in steps))
+    _write(run / f"{_JOURNAL}.new", journal_to_json(journal), like=package_dir)
     _rename(run / f"{_JOURNAL}.new", run / _JOURNAL)
     for folder in (run, run.parent, package_dir):
         _sync(folder)
@@ -332,7 +330,7 @@ def _make_folders(folder: Path) -> None:
         _mkdir(folder)
 
 
-def _swap(package_dir: Path, changes: Sequence[FileChange], entries: Sequence[_Entry]) -> None:
+def _swap(package_dir: Path, changes: Sequence[FileChange], entries: Sequence[Entry]) -> None:
     run = package_dir / STATE_DIR / _RUN
     planned = {change.path: change for change in changes}
     places = [locate(package_dir, entry.path) for entry in entries]
@@ -348,10 +346,9 @@ def _swap(package_dir: Path, changes: Sequence[FileChange], entries: Sequence[_E
     _rename(run / _JOURNAL, run / _DONE)
 
 
-def _undo(package_dir: Path) -> None:
+def _undo(held: Held) -> str:
     try:
-        _roll_back(package_dir)
-        _collect(package_dir)
+        return _settle(held.package_dir, held.release).remarks
     except OSError as error:
         raise TransactionError(
             f"{_reason(error)}. What was begun could not be undone either; once the disk can be written to again, "
@@ -367,80 +364,90 @@ def _reason(error: OSError) -> str:
 # What is left of a run that was interrupted.
 
 
-def _recover(package_dir: Path) -> str | None:
-    run = package_dir / STATE_DIR / _RUN
-    if not os.path.lexists(run):
+@dataclass(frozen=True)
+class _Settled:
+    """What has become of a run, and what there is to say of single files."""
+
+    outcome: str
+    remarks: str = ""
+
+
+def _recover(package_dir: Path, release: str) -> str | None:
+    if not os.path.lexists(state_dir(package_dir) / _RUN):
         with suppress(OSError):
             _collect(package_dir)
         return None
     try:
-        completed = os.path.lexists(run / _DONE)
-        journal = os.path.lexists(run / _JOURNAL)
-        aside = _roll_back(package_dir) if journal else []
-        _collect(package_dir)
+        settled = _settle(package_dir, release)
     except OSError as error:
         raise TransactionError(
             f"An interrupted run of distillpatch on {package_dir} cannot be undone yet. {_reason(error)}."
         ) from error
-    edited = "".join(f" {place} had been changed since then; that version is now {kept}." for place, kept in aside)
-    outcome = UNDONE if journal else COMPLETED if completed else TIDIED
-    return f"An earlier run of distillpatch on {package_dir} {outcome}{edited}"
+    return f"An earlier run of distillpatch on {package_dir} {settled.outcome}{settled.remarks}"
 
 
-def _roll_back(package_dir: Path) -> list[tuple[Path, Path]]:
-    """Give every place what the journal says that it held; return the files that others had changed meanwhile.
+def _settle(package_dir: Path, release: str) -> _Settled:
+    """Undo what a run has begun, unless it was complete, and remove what it has left."""
+    run = package_dir / STATE_DIR / _RUN
+    if os.path.lexists(run / _JOURNAL):
+        settled = _Settled(UNDONE, _roll_back(package_dir, release))
+    elif os.path.lexists(run / _DONE):
+        read_journal(run / _DONE, package_dir.name)  # which refuses what a newer distillpatch has left
+        settled = _Settled(COMPLETED)
+    else:
+        settled = _Settled(TIDIED)
+    _collect(package_dir)
+    return settled
+
+
+def _roll_back(package_dir: Path, release: str) -> str:
+    """Give every place what the journal says that it held; return what there is to say of single files.
+
+    A file that is neither what the run found nor what it put there was changed by somebody else since. It is moved
+    aside, unless it came with another release: then it stays.
 
     May be interrupted and repeated: `after/N` is gone once a place was changed, and `before/N` once it was restored.
     """
     run = package_dir / STATE_DIR / _RUN
-    entries = _read_journal(package_dir)
-    aside = []
-    for number, entry in enumerate(entries):
-        place, before = locate(package_dir, entry.path), run / _BEFORE / str(number)
+    journal = _journal(package_dir)
+    remarks = ""
+    for number, entry in enumerate(journal.entries):
+        place, before, after = locate(package_dir, entry.path), run / _BEFORE / str(number), run / _AFTER / str(number)
         now = _fingerprint(place)
-        changed = now is None if entry.after is None else not os.path.lexists(run / _AFTER / str(number))
-        restored = entry.before is not None and not os.path.lexists(before)
+        changed = now is None if entry.after is None else not os.path.lexists(after)
+        restored = now == entry.before or (entry.before is not None and not os.path.lexists(before))
         if not changed or restored:
             continue
-        if now not in (None, entry.before, entry.after):
-            aside.append((place, free_name(place)))
-            _rename(*aside[-1])
-        if entry.before is not None:
-            _rename(before, place)
-        elif now == entry.after:
-            _unlink(place)
+        if now == entry.after or release == journal.release:
+            remarks += _restore(place, before, entry, now)
+        elif now is not None:
+            remarks += f" {place} is left as it is: {package_dir.name} {release} brought it."
         _sync(place.parent)
-    if entries:
-        _unlink(run / _JOURNAL)
-        _sync(run)
-    return aside
+    _unlink(run / _JOURNAL)
+    _sync(run)
+    return remarks
 
 
-def _journal(entries: Sequence[_Entry]) -> bytes:
-    record = [{"path": entry.path, "before": entry.before, "after": entry.after} for entry in entries]
-    return json.dumps({"entries": record}, indent=1).encode()
+def _restore(place: Path, before: Path, entry: Entry, now: str | None) -> str:
+    remark = ""
+    if now not in (None, entry.after):
+        kept = free_name(place)
+        _rename(place, kept)
+        remark = f" {place} had been changed meanwhile; that version is now {kept}."
+    if entry.before is not None:
+        _rename(before, place)
+    elif now == entry.after:
+        _unlink(place)
+    return remark
 
 
-def _read_journal(package_dir: Path) -> list[_Entry]:
-    journal = package_dir / STATE_DIR / _RUN / _JOURNAL
-    if not os.path.lexists(journal):
-        return []
-    try:
-        for folder in (journal.parent, journal.parent / _BEFORE, journal.parent / _AFTER):
-            if folder.is_symlink() or not folder.is_dir():
-                raise ValueError(f"{folder} is no folder")
-        entries = [_Entry(**entry) for entry in json.loads(read_ordinary(journal, _MAX_JOURNAL))["entries"]]
-        for entry in entries:
-            check_path(package_dir.name, entry.path)
-            if not {type(entry.before), type(entry.after)} <= {str, type(None)}:
-                raise ValueError("a fingerprint is no text")
-    except (NotOrdinaryError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise StateError(
-            f"{journal} was damaged or changed by something else ({error}), so the run that wrote it cannot be undone. "
-            f"The files as they were before it are in {journal.parent / _BEFORE}. Put the release's own files back "
-            f"(pip install --force-reinstall, or git checkout), then delete {package_dir / STATE_DIR}."
-        ) from error
-    return entries
+def _journal(package_dir: Path) -> Journal:
+    """Read the journal of a run whose folders are real ones, for what it says is about to be done."""
+    run = package_dir / STATE_DIR / _RUN
+    for folder in (run, run / _BEFORE, run / _AFTER):
+        if folder.is_symlink() or not folder.is_dir():
+            raise damaged(run / _JOURNAL, f"{folder} is no folder")
+    return read_journal(run / _JOURNAL, package_dir.name)
 
 
 def _is_tidy(package_dir: Path) -> bool:

@@ -453,15 +453,15 @@ BREAKS = (
     Break(
         "a run that fails is undone",
         "distillpatch/transaction.py",
-        "        _undo(package_dir)\n",
-        "        pass\n",
+        "remarks = _undo(held)\n",
+        'remarks = ""\n',
         "transaction",
     ),
     Break(
         "a run that was killed is undone by the next command",
         "distillpatch/transaction.py",
-        "aside = _roll_back(package_dir) if journal else []",
-        "aside = []",
+        "settled = _Settled(UNDONE, _roll_back(package_dir, release))",
+        "settled = _Settled(UNDONE)",
         "transaction",
     ),
     Break(

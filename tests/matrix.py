@@ -149,8 +149,8 @@ def round_trip(tree: Path, copy: Path) -> landings.Landings:
         DistillpatchError: If the checkout cannot be patched.
     """
     before = everything(tree)
-    with lock(tree / "ultralytics") as held:
-        pristine = situation(tree)
+    pristine = situation(tree)
+    with lock(tree / "ultralytics", pristine.checkout.release) as held:
         diff = unified_diff(pristine.difference())
         apply(held, pristine)
     patched = everything(tree)
@@ -163,7 +163,7 @@ def round_trip(tree: Path, copy: Path) -> landings.Landings:
     _require(unified_diff(situation(tree).difference()) == diff, "the diff is another one before and after")
     _git_apply(copy, diff)
     _require(package_files(copy) == package_files(tree), "the diff gives other files than apply")
-    with lock(tree / "ultralytics") as held:
+    with lock(tree / "ultralytics", pristine.checkout.release) as held:
         revert(held, situation(tree), Edited.REFUSE)
     _require(everything(tree) == before, f"revert leaves a difference: {_differences(before, everything(tree))}")
     return found

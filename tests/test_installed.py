@@ -27,14 +27,14 @@ RECORD = "ultralytics-8.2.50.dist-info/RECORD"
 
 def apply(package: Path, plan: tuple[FileChange, ...], release: str) -> None:
     plan += record_changes(package, plan, lambda path: current(package, path))
-    with lock(package) as held:
+    with lock(package, release) as held:
         commit(held, plan, describe(package, plan, release=release, patch_set="0" * 64))
 
 
 def revert(package: Path, release: str) -> None:
     state = read_state(package)
     assert state is not None
-    with lock(package) as held:
+    with lock(package, release) as held:
         commit(held, plan_revert(package, state, release).changes, None)
 
 

@@ -27,7 +27,7 @@ MANY = settings(max_examples=int(os.environ.get("DISTILLPATCH_FUZZ", "200")), de
 def package(tmp_path: Path) -> Path:
     """A package with the plan applied to it."""
     package = plant(tmp_path)
-    with lock(package) as held:
+    with lock(package, RELEASE) as held:
         commit(held, PLAN, STATE)
     return package
 
@@ -35,7 +35,7 @@ def package(tmp_path: Path) -> Path:
 def revert(package: Path, release: str = RELEASE, edited: Edited = Edited.REFUSE) -> None:
     state = read_state(package)
     assert state is not None
-    with lock(package) as held:
+    with lock(package, release) as held:
         commit(held, plan_revert(package, state, release, edited).changes, None)
 
 
@@ -199,7 +199,7 @@ def upgrade(package: Path) -> None:
     assert trainer is not None
     plan = (FileChange(TRAINER, trainer, trainer + b"# newer\n"), FileChange(NEW_ADDED, None, b"newer\n"))
     newer = describe(package, plan, release=RELEASE, patch_set="1" * 64, previous=state)
-    with lock(package) as held:
+    with lock(package, RELEASE) as held:
         commit(held, taken_back.followed_by(plan), newer)
 
 

@@ -33,12 +33,12 @@ Run = Callable[[Path], None]
 
 
 def apply(package: Path) -> None:
-    with lock(package) as held:
+    with lock(package, RELEASE) as held:
         commit(held, PLAN, STATE)
 
 
 def revert(package: Path) -> None:
-    with lock(package) as held:
+    with lock(package, RELEASE) as held:
         state = read_state(package)
         assert state is not None
         commit(held, plan_revert(package, state, RELEASE).changes, None)
@@ -46,7 +46,7 @@ def revert(package: Path) -> None:
 
 def upgrade(package: Path) -> None:
     """A newer distillpatch: another text for the trainer, the other file unpatched, the added one under a new name."""
-    with lock(package) as held:
+    with lock(package, RELEASE) as held:
         state = read_state(package)
         assert state is not None
         plan = (
@@ -150,7 +150,7 @@ def test_a_failure_at_any_step_changes_nothing_and_is_one_error(stage: Stage, fa
         else:
             expected = stage.after
         assert files_in_use(everything(package.parent)) == files_in_use(expected), failpoints.trace[number]
-        recover(package)
+        recover(package, RELEASE)
         assert everything(package.parent) == expected, failpoints.trace[number]
 
 
@@ -173,7 +173,7 @@ def test_a_disk_that_stays_broken_is_said_and_undone_later(stage: Stage, failpoi
         except TransactionError:
             failed = True
         failpoints.at = None
-        told = recover(package)
+        told = recover(package, RELEASE)
         assert everything(package.parent) == (stage.before if failed else stage.after), failpoints.trace[number]
         assert_told(stage, everything(package.parent), told)
 
@@ -203,13 +203,13 @@ def test_a_process_that_dies_at_any_step_is_recovered_from(stage: Stage, failpoi
         package = stage.fresh()
         assert crash(failpoints, number, stage.run, package)
         left = everything(package.parent)
-        told = recover(package)
+        told = recover(package, RELEASE)
         expected = stage.before if number <= complete else stage.after
         assert everything(package.parent) == expected, steps[number]
         assert_told(stage, expected, told)
         assert told or not any("/run" in path for path in left)
         outcomes.add(told and next(text for text in (UNDONE, COMPLETED, TIDIED) if told.endswith(text)))
-        assert recover(package) is None
+        assert recover(package, RELEASE) is None
     assert outcomes == {UNDONE, COMPLETED, TIDIED, None}
 
 
@@ -224,9 +224,9 @@ def test_a_recovery_may_die_at_any_step_as_well(stage: Stage, failpoints: Failpo
         while True:
             package = stage.fresh()
             crash(failpoints, first, stage.run, package)
-            if not crash(failpoints, second, recover, package):
+            if not crash(failpoints, second, lambda package: recover(package, RELEASE), package):
                 break
-            recover(package)
+            recover(package, RELEASE)
             assert everything(package.parent) in (stage.before, stage.after), (steps[first], second)
             second += 1
 
@@ -239,7 +239,7 @@ def test_a_process_that_exits_at_any_step_is_recovered_from(stage: Stage, failpo
         child = fork(lambda package=package: stage.run(package))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
         failpoints.at = None
-        told = recover(package)
+        told = recover(package, RELEASE)
         assert_told(stage, everything(package.parent), told)
         assert everything(package.parent) in (stage.before, stage.after)
 
@@ -281,7 +281,7 @@ def test_kill_9_at_random_times_leaves_before_or_after(tmp_path: Path) -> None:
         time.sleep(moment.uniform(0, span))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        told.append(recover(package))
+        told.append(recover(package, RELEASE))
         assert everything(package.parent) in (before, after)
     undone = [sentence for sentence in told if sentence and sentence.endswith(UNDONE)]
     assert len(undone) >= 10, f"only {len(undone)} of the kills hit a run in its middle"
@@ -346,7 +346,7 @@ def test_without_hard_links_originals_are_copied(tmp_path: Path, monkeypatch: py
     (tmp_path / TRAINER).unlink()
     (tmp_path / TRAINER).symlink_to("../../kept.py")
     before = everything(tmp_path)
-    with lock(package) as held:
+    with lock(package, RELEASE) as held:
         commit(held, PLAN, describe(package, PLAN, release=RELEASE, patch_set="0"))
     revert(package)
     assert everything(tmp_path) == before
@@ -371,7 +371,7 @@ def test_the_other_end_of_a_symbolic_link_keeps_its_bytes(tmp_path: Path) -> Non
     (tmp_path / TRAINER).unlink()
     (tmp_path / TRAINER).symlink_to("./..//../source.py")
     before = everything(tmp_path)
-    with lock(package) as held:
+    with lock(package, RELEASE) as held:
         commit(held, PLAN, describe(package, PLAN, release=RELEASE, patch_set="0"))
     assert source.read_bytes() == FILES[TRAINER]
     assert (tmp_path / TRAINER).read_bytes() == PATCHED[TRAINER] and not (tmp_path / TRAINER).is_symlink()
@@ -463,7 +463,7 @@ def test_an_edit_between_the_crash_and_the_recovery_is_kept(tmp_path: Path) -> N
     assert (tmp_path / TRAINER).read_bytes() == PATCHED[TRAINER]
     (tmp_path / TRAINER).write_bytes(b"the user's\n")
     (tmp_path / ADDED).write_bytes(b"the user's, too\n")
-    told = recover(package)
+    told = recover(package, RELEASE)
     assert told and "trainer.py.edited" in told and "AddLoss.py.edited" in told
     now = everything(tmp_path)
     assert now.pop(f"{TRAINER}.edited")[1] == b"the user's\n"
@@ -479,8 +479,76 @@ def test_an_edit_of_a_file_that_the_crashed_run_had_not_reached_stays(tmp_path: 
     (tmp_path / TRAINER).unlink()
     (tmp_path / TRAINER).write_bytes(b"the user's\n")
     (tmp_path / TRAINER).chmod(0o600)
-    recover(package)
+    recover(package, RELEASE)
     assert everything(tmp_path) == before | {TRAINER: ("100600", b"the user's\n")}
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.EIO, os.strerror(errno.EIO), "x.py"), TransactionError("stopped")])
+def test_an_edit_that_a_run_meets_as_it_fails_is_kept_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    package = plant(tmp_path)
+    before = everything(tmp_path)
+    edited = package / "cfg" / "__init__.py"
+
+    def edit_and_fail(name: str, place: Path) -> None:
+        if (name, place.name) == ("rename", "trainer.py"):
+            monkeypatch.undo()
+            edited.write_bytes(b"the user's\n")
+            raise failure
+
+    monkeypatch.setattr(transaction, "_step", edit_and_fail)
+    with pytest.raises(
+        TransactionError, match=r"(error|stopped).*cfg/__init__\.py had been changed.*__init__\.py\.edited"
+    ):
+        apply(package)
+    now = everything(tmp_path)
+    assert now.pop("ultralytics/cfg/__init__.py.edited")[1] == b"the user's\n"
+    assert now == before
+
+
+# Another release in the tree.
+
+NEW = {TRAINER: b"class Trainer:\n    release = 8.3\n", "ultralytics/cfg/__init__.py": b"release = 8.3\r\n"}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_nothing_old_is_restored_over_a_release_that_came_since(
+    tmp_path: Path, failpoints: Failpoints, run: str
+) -> None:
+    stage = Stage(tmp_path, run)
+    steps = steps_of(stage, failpoints)
+    package = stage.fresh()
+    crash(failpoints, [(name, place.name) for name, place in steps].index(("rename", "done")), stage.run, package)
+    for path, content in NEW.items():
+        (package.parent / path).unlink()
+        (package.parent / path).write_bytes(content)
+    told = recover(package, "8.3.0")
+    assert told and UNDONE in told and ".edited" not in told
+    for path in NEW:
+        assert f"{package.parent / path} is left as it is: ultralytics 8.3.0 brought it" in told
+        assert (package.parent / path).read_bytes() == NEW[path]
+    rest = {path: what for path, what in everything(package.parent).items() if path not in NEW}
+    assert rest == {path: what for path, what in stage.before.items() if path not in NEW}
+
+
+def test_a_file_that_the_new_release_dropped_does_not_come_back(tmp_path: Path) -> None:
+    package = plant(tmp_path)
+    before = everything(tmp_path)
+    crash_before(package, "done")
+    (tmp_path / TRAINER).unlink()
+    told = recover(package, "8.3.0")
+    assert told and told.endswith(UNDONE)
+    assert everything(tmp_path) == {path: what for path, what in before.items() if path != TRAINER}
+
+
+def test_what_the_new_release_left_as_it_was_patched_is_restored(tmp_path: Path) -> None:
+    """As `git checkout` leaves a changed file in place that is the same in both commits."""
+    package = plant(tmp_path)
+    before = everything(tmp_path)
+    crash_before(package, "done")
+    recover(package, "8.3.0")
+    assert everything(tmp_path) == before
 
 
 def test_the_originals_are_a_way_back_without_distillpatch(tmp_path: Path) -> None:
@@ -501,16 +569,16 @@ def test_what_neither_state_nor_journal_needs_is_removed(tmp_path: Path) -> None
     (folder / "originals" / "stray").mkdir()
     (folder / "originals" / "stray" / "old.py").write_bytes(b"")
     (folder / "leads-out").symlink_to(tmp_path)
-    recover(package)
+    recover(package, RELEASE)
     assert everything(tmp_path) == before
 
 
 def test_nothing_is_locked_or_written_when_there_is_nothing_to_recover(tmp_path: Path, failpoints: Failpoints) -> None:
     package = plant(tmp_path)
-    assert recover(package) is None
+    assert recover(package, RELEASE) is None
     apply(package)
     failpoints.trace.clear()
-    assert recover(package) is None
+    assert recover(package, RELEASE) is None
     assert not failpoints.trace
 
 
@@ -670,7 +738,9 @@ def test_nothing_is_written_through_a_planted_link(tmp_path: Path, place: str) -
     else:
         outside.mkdir()
         # What would be rolled back if it were ours.
-        (outside / "journal.json").write_text(f'{{"entries": [{{"path": "{TRAINER}", "before": "0", "after": "1"}}]}}')
+        (outside / "journal.json").write_bytes(
+            journal(b'[{"path": "%s", "before": "0", "after": "1"}]' % TRAINER.encode())
+        )
         (outside / "before").mkdir()
         (outside / "before" / "0").write_bytes(b"theirs")
         (outside / "after").mkdir()
@@ -726,9 +796,13 @@ def test_a_hard_link_planted_for_the_lock_keeps_its_bytes(tmp_path: Path) -> Non
 def test_a_path_outside_the_package_is_refused(tmp_path: Path, path: str) -> None:
     package = plant(tmp_path)
     before = everything(tmp_path)
-    with pytest.raises(DistillpatchError, match="outside"), lock(package) as held:
+    with pytest.raises(DistillpatchError, match="outside"), lock(package, RELEASE) as held:
         commit(held, [FileChange(path, None, b"")], None)
     assert everything(tmp_path) == before
+
+
+def journal(entries: bytes = b"[]", head: bytes = b'"format": 1, "distillpatch": "0.1", "release": "8"') -> bytes:
+    return b'{%s, "entries": %s}' % (head, entries)
 
 
 JOURNALS = [
@@ -736,35 +810,57 @@ JOURNALS = [
     b"{",
     b"[]",
     b"[" * 100_000,
-    b'{"entries": {}, "more": 1}'[:-12],
-    b'{"entries": [{"path": "../x", "before": null, "after": null}]}',
-    b'{"entries": [{"path": "ultralytics/x.py", "before": 1, "after": null}]}',
-    b'{"entries": [{"path": ["x"], "before": null, "after": null}]}',
-    b'{"entries": [{"path": "ultralytics/x.py", "before": null}]}',
-    b'{"entries": 3}',
+    journal()[:-1],
+    journal(b'[{"path": "../x", "before": null, "after": null}]'),
+    journal(b'[{"path": "ultralytics/x.py", "before": 1, "after": null}]'),
+    journal(b'[{"path": ["x"], "before": null, "after": null}]'),
+    journal(b'[{"path": "ultralytics/x.py", "before": null}]'),
+    journal(b"3"),
+    journal(head=b'"format": 1, "distillpatch": "0.1"'),
+    journal(head=b'"format": 1, "release": "8"'),
+    journal(head=b'"format": true, "distillpatch": "0.1", "release": "8"'),
     b"\xff\xfe",
 ]
 
 
-@pytest.mark.parametrize("journal", JOURNALS)
-def test_a_damaged_journal_is_one_error(tmp_path: Path, journal: bytes) -> None:
-    package = plant(tmp_path)
+def plant_run(package: Path, name: str, content: bytes) -> Path:
+    """Plant what a run has left, or somebody who would like to have something done."""
     run = package / ".distillpatch" / "run"
     for folder in ("before", "after"):
         (run / folder).mkdir(parents=True)
-    (run / "journal.json").write_bytes(journal)
+    (run / name).write_bytes(content)
+    return run
+
+
+@pytest.mark.parametrize("content", JOURNALS)
+def test_a_damaged_journal_is_one_error(tmp_path: Path, content: bytes) -> None:
+    package = plant(tmp_path)
+    plant_run(package, "journal.json", content)
     before = everything(tmp_path)
     with pytest.raises(StateError, match=r"journal\.json was damaged"):
-        recover(package)
+        recover(package, RELEASE)
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["journal.json", "done"])
+@pytest.mark.parametrize(
+    "head", [b'"format": 2, "distillpatch": "0.1.0"', b'"format": 1, "distillpatch": "99.1", "release": "8"']
+)
+def test_what_a_newer_distillpatch_has_begun_is_not_touched(tmp_path: Path, head: bytes, name: str) -> None:
+    package = plant(tmp_path)
+    plant_run(package, name, journal(head=head))
+    before = everything(tmp_path)
+    with pytest.raises(NewerStateError, match=r"distillpatch (0\.1\.0|99\.1), and.*pip install --upgrade"):
+        recover(package, RELEASE)
     assert everything(tmp_path) == before
 
 
 def test_what_a_newer_distillpatch_wrote_is_not_touched(tmp_path: Path) -> None:
     package = plant(tmp_path)
-    with lock(package) as held:
+    with lock(package, RELEASE) as held:
         commit(held, PLAN, replace(STATE, version="99.1"))
     before = everything(tmp_path)
-    with pytest.raises(NewerStateError, match=r"99\.1"), lock(package) as held:
+    with pytest.raises(NewerStateError, match=r"99\.1"), lock(package, RELEASE) as held:
         commit(held, [], None)
     assert everything(tmp_path) == before
 
@@ -777,15 +873,15 @@ def test_the_second_process_waits_and_then_says_who_is_at_work(tmp_path: Path) -
     before = everything(tmp_path)
 
     def hold() -> None:
-        with lock(package):
+        with lock(package, RELEASE):
             time.sleep(30)
 
     child = fork(hold)
     try:
         eventually(lambda: (package / ".distillpatch" / "lock").exists() and lock_text(package))
-        for wait_briefly in (lambda: recover(package, wait=0.3), lambda: lock(package, wait=0.3).__enter__()):
+        for wait_briefly in (recover, lambda *arguments, wait: lock(*arguments, wait).__enter__()):
             with pytest.raises(BusyError, match=rf"process {child} \(distillpatch.*\)\. Waited 0\.3 s"):
-                wait_briefly()
+                wait_briefly(package, RELEASE, wait=0.3)
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -810,12 +906,12 @@ def test_the_second_process_goes_on_once_the_first_is_done(tmp_path: Path) -> No
     package = plant(tmp_path)
 
     def hold() -> None:
-        with lock(package):
+        with lock(package, RELEASE):
             time.sleep(0.5)
 
     child = fork(hold)
     eventually((package / ".distillpatch" / "lock").exists)
-    with lock(package, wait=10):
+    with lock(package, RELEASE, wait=10):
         assert os.waitpid(child, 0)[1] == 0
 
 
@@ -832,7 +928,7 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_does_not_count(
         return lock_descriptor(descriptor)
 
     monkeypatch.setattr(transaction, "_lock_descriptor", finish_first)
-    with lock(package):
+    with lock(package, RELEASE):
         assert lock_text(package)
 
 
@@ -845,7 +941,7 @@ def test_many_processes_work_one_at_a_time(tmp_path: Path) -> None:
 
     def count() -> None:
         for _ in range(50):
-            with lock(package, wait=60):
+            with lock(package, RELEASE, wait=60):
                 number = int(counter.read_text())
                 time.sleep(0.0005)
                 counter.write_text(str(number + 1))

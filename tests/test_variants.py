@@ -152,7 +152,7 @@ def test_an_edited_checkout_trains(release: str, checkout: Callable[[str], Path]
         files = EDITS[name].change(files)
     for path, content in files.items():
         (tree / path).write_bytes(content)
-    with lock(tree / "ultralytics") as held:
+    with lock(tree / "ultralytics", release) as held:
         apply(held, matrix.situation(tree))
 
     run = lesson(tree, tmp_path, digits, 'train("run", model_t=save_teacher(), logit_loss=True)')

@@ -1,0 +1,96 @@
+"""The journal of a run: what is about to be changed is written down before it is, so that it can be undone.
+
+Nothing in this module writes. `transaction` makes a journal appear under its name once all that it speaks of is safe.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from distillpatch import __version__
+from distillpatch.ordinary import NotOrdinaryError, read_ordinary
+from distillpatch.record import field, line, optional
+from distillpatch.state import StateError, check_path, newer, refuse_newer
+
+FORMAT = 1
+
+_MAX_JOURNAL = 2**20
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One place that a run changes: the fingerprints of what lies there before and after, None for nothing."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Journal:
+    """What a run is about to change.
+
+    Attributes:
+        release: The release of the package that it works on.
+        entries: The places.
+        version: The distillpatch that runs.
+    """
+
+    release: str
+    entries: tuple[Entry, ...]
+    version: str = __version__
+
+
+def to_json(journal: Journal) -> bytes:
+    """Write a journal down, in the form that `read_journal` reads."""
+    record = {
+        "format": FORMAT,
+        "distillpatch": journal.version,
+        "release": journal.release,
+        "entries": [{"path": entry.path, "before": entry.before, "after": entry.after} for entry in journal.entries],
+    }
+    return json.dumps(record, indent=1).encode()
+
+
+def read_journal(file: Path, package: str) -> Journal:
+    """Read a journal.
+
+    Args:
+        file: Where it lies.
+        package: The name of the package that it is about.
+
+    Raises:
+        NewerStateError: A newer distillpatch has written it.
+        StateError: It was truncated or tampered with.
+        OSError: It cannot be read.
+    """
+    try:
+        return _parse(json.loads(read_ordinary(file, _MAX_JOURNAL)), package)
+    except (NotOrdinaryError, ValueError, RecursionError) as error:
+        raise damaged(file, str(error)) from error
+
+
+def damaged(file: Path, reason: str) -> StateError:
+    """Return the error that a journal cannot be relied on."""
+    return StateError(
+        f"{file} was damaged or changed by something else ({reason}), so the run that wrote it cannot be undone. "
+        f"The files as they were before it are in {file.parent / 'before'}. Put the release's own files back "
+        f"(pip install --force-reinstall, or git checkout), then delete {file.parent.parent}."
+    )
+
+
+def _parse(record: object, package: str) -> Journal:
+    version = line(record, "distillpatch")
+    if field(record, "format", int) > FORMAT:
+        raise newer(version)
+    refuse_newer(version)
+    entries = tuple(_parse_entry(entry, package) for entry in field(record, "entries", list))
+    return Journal(field(record, "release", str), entries, version)
+
+
+def _parse_entry(record: object, package: str) -> Entry:
+    path = field(record, "path", str)
+    check_path(package, path)
+    return Entry(path, optional(record, "before", str), optional(record, "after", str))
