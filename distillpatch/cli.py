@@ -82,7 +82,7 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
     def located(ultralytics_path: Path | None, **options: Any) -> None:
         checkout = locate(ultralytics_path, _current_folder(), import_places(os.environ))
         click.echo(f"ultralytics {checkout.release} at {checkout.package} ({checkout.found})", err=True)
-        recovered = recover(checkout.package)
+        recovered = recover(checkout.package, checkout.release)
         if recovered:
             click.echo(recovered, err=True)
         command(checkout, **options)
@@ -123,7 +123,7 @@ def apply(checkout: Checkout, dry_run: bool) -> None:
     if dry_run:
         _show(unified_diff(situation.in_package(situation.application()[0])))
         return
-    with lock(checkout.package) as held:
+    with lock(checkout.package, checkout.release) as held:
         situation = examine(checkout, patch_set)
         if situation.is_applied:  # another process was faster
             click.echo(f"Nothing to do: {_standing(situation)}.")
@@ -161,7 +161,7 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
     if dry_run:
         _show(unified_diff(situation.in_package(situation.taking_back(edited).changes)))
         return
-    with lock(checkout.package) as held:
+    with lock(checkout.package, checkout.release) as held:
         situation = examine(checkout, patch_set)
         if situation.state is None:  # another process was faster
             click.echo("Nothing to do: not patched.")
