@@ -328,6 +328,7 @@ def _make_folders(folder: Path) -> None:
     if not folder.is_dir():
         _make_folders(folder.parent)
         _mkdir(folder)
+        _sync(folder.parent)
 
 
 def _swap(package_dir: Path, changes: Sequence[FileChange], entries: Sequence[Entry]) -> None:
@@ -393,6 +394,7 @@ def _settle(package_dir: Path, release: str) -> _Settled:
         settled = _Settled(UNDONE, _roll_back(package_dir, release))
     elif os.path.lexists(run / _DONE):
         read_journal(run / _DONE, package_dir.name)  # which refuses what a newer distillpatch has left
+        _sync(run)  # or else a power cut may bring the journal back, without what it needs
         settled = _Settled(COMPLETED)
     else:
         settled = _Settled(TIDIED)
@@ -404,31 +406,35 @@ def _roll_back(package_dir: Path, release: str) -> str:
     """Give every place what the journal says that it held; return what there is to say of single files.
 
     A file that is neither what the run found nor what it put there was changed by somebody else since. It is moved
-    aside, unless it came with another release: then it stays.
+    aside, unless it came with another release: then it stays. A place whose folder is gone went along with it.
 
     May be interrupted and repeated: `after/N` is gone once a place was changed, and `before/N` once it was restored.
     """
     run = package_dir / STATE_DIR / _RUN
     journal = _journal(package_dir)
-    remarks = ""
-    for number, entry in enumerate(journal.entries):
-        place, before, after = locate(package_dir, entry.path), run / _BEFORE / str(number), run / _AFTER / str(number)
-        now = _fingerprint(place)
-        changed = now is None if entry.after is None else not os.path.lexists(after)
-        restored = now == entry.before or (entry.before is not None and not os.path.lexists(before))
-        if not changed or restored:
-            continue
-        if now == entry.after or release == journal.release:
-            remarks += _restore(place, before, entry, now)
-        elif now is not None:
-            remarks += f" {place} is left as it is: {package_dir.name} {release} brought it."
-        _sync(place.parent)
+    newcomer = f"{package_dir.name} {release}" if release != journal.release else None
+    places = [locate(package_dir, entry.path) for entry in journal.entries]
+    remarks = [
+        _take_back(place, entry, run / _BEFORE / str(number), run / _AFTER / str(number), newcomer)
+        for number, (place, entry) in enumerate(zip(places, journal.entries, strict=True))
+    ]
+    # The folders as well in which an earlier recovery that was cut short has taken everything back.
+    for folder in sorted({place.parent for place in places if place.parent.is_dir()}):
+        _sync(folder)
     _unlink(run / _JOURNAL)
     _sync(run)
-    return remarks
+    return "".join(remarks)
 
 
-def _restore(place: Path, before: Path, entry: Entry, now: str | None) -> str:
+def _take_back(place: Path, entry: Entry, before: Path, after: Path, newcomer: str | None) -> str:
+    """Give a place what it held, if the run had come to it; return what there is to say of it."""
+    now = _fingerprint(place)
+    changed = now is None if entry.after is None else not os.path.lexists(after)
+    restored = now == entry.before or (entry.before is not None and not os.path.lexists(before))
+    if not changed or restored or not place.parent.is_dir():
+        return ""
+    if now != entry.after and newcomer:
+        return f" {place} is left as it is: {newcomer} brought it." if now is not None else ""
     remark = ""
     if now not in (None, entry.after):
         kept = free_name(place)

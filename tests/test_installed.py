@@ -7,18 +7,20 @@ import csv
 import hashlib
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from releases import wheel
-from trees import FILES, PATCHED, PLAN, RELEASE, everything, plant
+from releases import wheel, wheel_path
+from trees import FILES, PATCHED, PLAN, RELEASE, Tree, everything, plant
 
+from distillpatch import transaction
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
 from distillpatch.installed import record_changes
 from distillpatch.revert import plan_revert
 from distillpatch.state import current, describe, read_state
-from distillpatch.transaction import commit, lock
+from distillpatch.transaction import commit, lock, recover
 
 TRAINER = "ultralytics/engine/trainer.py"
 ADDED = "ultralytics/utils/AddLoss.py"
@@ -172,4 +174,74 @@ def test_reinstalling_gives_an_unpatched_release(installed: Path, environment: P
     assert read_state(installed) is None
     assert {path: what for path, what in after.items() if "__pycache__" not in path} == {
         path: what for path, what in before.items() if "__pycache__" not in path
+    }
+
+
+# An interrupted run, and then pip.
+
+OTHER = "8.3.60"
+NO_INDEX = ("--quiet", "--no-deps", "--no-index")
+
+REMEDIES = {
+    "reinstalled": (REAL, [("install", *NO_INDEX, "--force-reinstall", str(wheel_path(REAL)))]),
+    "upgraded": (OTHER, [("install", *NO_INDEX, str(wheel_path(OTHER)))]),
+    "removed and installed": (
+        REAL,
+        [("uninstall", "--yes", "ultralytics"), ("install", *NO_INDEX, str(wheel_path(REAL)))],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("remedy", "moment"),
+    [
+        ("reinstalled", "done"),
+        ("upgraded", "state.json"),
+        ("upgraded", "done"),
+        ("removed and installed", "RECORD"),
+        ("removed and installed", "done"),
+    ],
+)
+def test_pip_is_a_remedy_after_an_interrupted_run(
+    installed: Path, environment: Path, monkeypatch: pytest.MonkeyPatch, remedy: str, moment: str
+) -> None:
+    release, commands = REMEDIES[remedy]
+    assert wheel(REAL).exists() and wheel(OTHER).exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(transaction, "_step", dying_at("rename", moment))
+        with pytest.raises(Killed):
+            apply(installed, real_plan(installed), REAL)
+    for command in commands:
+        pip(environment, *command)
+    assert recover(installed, release)
+    assert recover(installed, release) is None
+    recovered = modules(installed.parent)
+    assert not any("AddLoss" in path or "distillpatch" in path for path in recovered)
+    pip(environment, "install", *NO_INDEX, "--force-reinstall", str(wheel(release)))
+    assert modules(installed.parent) == recovered
+
+
+class Killed(BaseException):
+    """The process is dead: from here on, nothing reaches the disk."""
+
+
+def dying_at(step: str, name: str) -> Callable[[str, Path], None]:
+    """Return a failpoint that kills the run at a step, and whatever comes after it."""
+    dead = False
+
+    def fail(now: str, place: Path) -> None:
+        nonlocal dead
+        dead = dead or (now, place.name) == (step, name)
+        if dead:
+            raise Killed
+
+    return fail
+
+
+def modules(site: Path) -> Tree:
+    """Return all that is installed of the release, but for bytecode."""
+    return {
+        path: what
+        for path, what in everything(site).items()
+        if path.startswith("ultralytics") and "__pycache__" not in path
     }

@@ -302,6 +302,8 @@ def test_everything_is_on_the_disk_before_it_is_relied_on(
     for number, (name, place) in enumerate(steps[:journal]):
         if name == "create":
             assert number < at["fsync", place] < journal
+        if name == "mkdir":
+            assert ("fsync", place.parent) in steps[number:done]
     for folder in (run / "before", run / "after"):
         last = max(number for number, (name, place) in enumerate(steps[:journal]) if place.parent == folder)
         assert last < at["fsync", folder] < journal
@@ -312,6 +314,42 @@ def test_everything_is_on_the_disk_before_it_is_relied_on(
         assert ("fsync", steps[number][1].parent) in steps[swaps[-1] : done]
     gone = [number for number, (name, _) in enumerate(steps) if number > done and name == "unlink"]
     assert ("fsync", run) in steps[done : gone[0]]
+
+
+def test_a_recovery_has_everything_on_the_disk_before_it_is_relied_on(
+    stage: Stage, failpoints: Failpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was restored is, even by an earlier recovery, before the journal goes; and `done` before the rest goes."""
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    run = stage.root / "tree" / "ultralytics" / ".distillpatch" / "run"
+    begun = steps_of(stage, failpoints)
+    done = begun.index(("rename", run / "done"))
+    places = {
+        place for name, place in begun[begun.index(("rename", run / "journal.json")) + 1 : done] if name != "fsync"
+    }
+
+    def recovery(*crashes: int | None) -> list[tuple[str, Path]]:
+        """Return what a recovery does after a crash of the run and, perhaps, of a recovery from that."""
+        package = stage.fresh()
+        for number, work in zip(crashes, (stage.run, lambda package: recover(package, RELEASE)), strict=False):
+            crash(failpoints, number, work, package)
+        failpoints.trace.clear()
+        flushed.clear()
+        recover(package, RELEASE)
+        steps = failpoints.trace[:]
+        assert len(flushed) == [name for name, _ in steps].count("fsync")
+        return steps
+
+    first = recovery(done)
+    gone = first.index(("unlink", run / "journal.json"))
+    for steps in (first, recovery(done, gone)):
+        gone = steps.index(("unlink", run / "journal.json"))
+        restored = [number for number, (name, _) in enumerate(steps[:gone]) if name in ("rename", "unlink")]
+        assert {("fsync", place.parent) for place in places} <= set(steps[max(restored, default=0) : gone])
+        assert steps[gone + 1] == ("fsync", run)
+    completed = recovery(done + 1)
+    assert ("fsync", run) in completed[: [name for name, _ in completed].index("unlink")]
 
 
 def test_revert_gives_back_the_very_files(tmp_path: Path) -> None:
