@@ -315,12 +315,13 @@ def read_state(package_dir: Path) -> State | None:
 
     Raises:
         NewerStateError: It was written in a format that this distillpatch does not know.
-        StateError: It was truncated or tampered with.
+        StateError: It was truncated, tampered with, or lost.
     """
     file = state_dir(package_dir) / STATE_FILE
     try:
         return _parse(json.loads(read_ordinary(file, MAX_FILE)), package_dir)
     except FileNotFoundError:
+        _refuse_lost_state(file)
         return None
     except (NotOrdinaryError, ValueError, RecursionError, zlib.error) as error:
         raise StateError(
@@ -330,6 +331,17 @@ def read_state(package_dir: Path) -> State | None:
         ) from error
     except OSError as error:
         raise StateError(f"Cannot read {file}: {error.strerror or error}.") from error
+
+
+def _refuse_lost_state(file: Path) -> None:
+    originals = file.with_name(ORIGINALS)
+    if any(names for _, _, names in os.walk(originals)):
+        raise StateError(
+            f"{file} is missing, though {originals} still holds the originals of what was patched. distillpatch no "
+            "longer knows what it had changed, and touches nothing. Bring the file back, or the originals: copy them "
+            f"to where they were (cp -R {originals}/. {file.parent.parent.parent}), then delete the files that were "
+            f"added, and {file.parent}."
+        )
 
 
 def refuse_newer(version: str) -> None:

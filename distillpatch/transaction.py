@@ -34,7 +34,6 @@ from distillpatch.state import (
     STATE_DIR,
     STATE_FILE,
     State,
-    StateError,
     current,
     free_name,
     kept_original,
@@ -190,6 +189,7 @@ def _steps(package_dir: Path, changes: Sequence[FileChange], state: State | None
         wanted[change.path] = _new_content(package_dir, change, previous)
         if change.after is None:
             wanted.update(dict.fromkeys(_bytecode(package_dir, change.path)))
+    wanted.update(dict.fromkeys(_own_paths(package_dir.name, previous)))
     wanted.update(_new_state(package_dir, state))
     steps = []
     for path, new in wanted.items():
@@ -210,17 +210,24 @@ def _new_content(package_dir: Path, change: FileChange, previous: State | None) 
     return _New(change.after, place.stat().st_mode & 0o777 if place.exists() else None)
 
 
+def _own_paths(package: str, state: State | None) -> Iterator[str]:
+    """List the files that keep a state: itself, and the originals in it."""
+    yield f"{package}/{STATE_DIR}/{IGNORE_FILE}"
+    yield f"{package}/{STATE_DIR}/{STATE_FILE}"
+    for file in state.files if state else ():
+        yield kept_original(package, file.path)
+
+
 def _new_state(package_dir: Path, state: State | None) -> Iterator[tuple[str, _New | None]]:
-    folder = f"{package_dir.name}/{STATE_DIR}"
     if state is None:
-        yield f"{folder}/{STATE_FILE}", None
         return
-    yield f"{folder}/{IGNORE_FILE}", _New(b"*\n")
-    yield f"{folder}/{STATE_FILE}", _New(state_to_json(state))
-    for file in state.files:
+    ignore, own, *originals = _own_paths(package_dir.name, state)
+    yield ignore, _New(b"*\n")
+    yield own, _New(state_to_json(state))
+    for kept, file in zip(originals, state.files, strict=True):
         if file.original is not None and file.link is None:
             same = _holding(locate(package_dir, file.path), file.original)
-            yield kept_original(package_dir.name, file.path), _New(file.original, file.mode, same_as=same)
+            yield kept, _New(file.original, file.mode, same_as=same)
 
 
 def _holding(place: Path, content: bytes) -> Path | None:
@@ -375,8 +382,6 @@ class _Settled:
 
 def _recover(package_dir: Path, release: str) -> str | None:
     if not os.path.lexists(state_dir(package_dir) / _RUN):
-        with suppress(OSError):
-            _collect(package_dir)
         return None
     try:
         settled = _settle(package_dir, release)
@@ -457,27 +462,29 @@ def _journal(package_dir: Path) -> Journal:
 
 
 def _is_tidy(package_dir: Path) -> bool:
-    """Tell whether there is no folder of ours, or one that holds what the state needs and nothing else."""
+    """Tell whether there is no folder of ours, or one in which no process is at work, or was as it died."""
     folder = state_dir(package_dir)
     if not os.path.lexists(folder):
         return True
-    at_rest = os.path.lexists(folder / STATE_FILE) and not os.path.lexists(folder / _LOCK)
-    return at_rest and not _leftovers(package_dir)
+    names = {place.name for place in folder.iterdir()}
+    return bool(names) and names.isdisjoint({_RUN, _LOCK})
 
 
-def _leftovers(package_dir: Path) -> list[Path]:
-    """List what lies in the state's folder and belongs neither to the state nor to the process that holds the lock."""
-    folder = state_dir(package_dir)
-    try:
-        state = read_state(package_dir)
-    except StateError:
-        return [folder / _RUN] if os.path.lexists(folder / _RUN) else []
-    needed = {folder / _LOCK}
-    if state:
-        originals = [package_dir.parent / kept_original(package_dir.name, file.path) for file in state.files]
-        files = [folder / STATE_FILE, folder / IGNORE_FILE, *originals]
-        needed.update(files, (parent for file in files for parent in file.parents))
-    return [place for place in _walk(folder) if place not in needed]
+def _collect(package_dir: Path) -> None:
+    """Remove what a run has left: folders with nothing in them, then its own folder, which tells that there was a run.
+
+    All else that has to go is in the journal: what no journal lists is not ours to remove.
+    """
+    folder = package_dir / STATE_DIR
+    run = folder / _RUN
+    left = list(_walk(folder))
+    for place in left:
+        if not place.is_relative_to(run) and _is_folder(place) and not any(place.iterdir()):
+            _rmdir(place)
+    _sync(folder)
+    for place in left:
+        if place.is_relative_to(run):
+            (_rmdir if _is_folder(place) else _unlink)(place)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -487,14 +494,8 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield Path(parent, name)
 
 
-def _collect(package_dir: Path) -> None:
-    """Remove what neither the state nor a journal needs; the run's own folder goes last, for it tells of the run."""
-    run = package_dir / STATE_DIR / _RUN
-    for place in sorted(_leftovers(package_dir), key=lambda place: place.is_relative_to(run)):
-        if place.is_dir() and not place.is_symlink():
-            _rmdir(place)
-        else:
-            _unlink(place)
+def _is_folder(place: Path) -> bool:
+    return place.is_dir() and not place.is_symlink()
 
 
 # The lock.

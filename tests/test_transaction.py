@@ -599,15 +599,51 @@ def test_the_originals_are_a_way_back_without_distillpatch(tmp_path: Path) -> No
     assert everything(tmp_path) == before
 
 
-def test_what_neither_state_nor_journal_needs_is_removed(tmp_path: Path) -> None:
+def test_what_no_journal_lists_is_not_removed(tmp_path: Path) -> None:
+    package = plant(tmp_path)
+    folder = package / ".distillpatch"
+    folder.mkdir()
+    (folder / "notes.txt").write_bytes(b"the user's")
+    (folder / "leads-out").symlink_to(tmp_path)
+    before = everything(tmp_path)
+    apply(package)
+    (folder / "run").mkdir()
+    recover(package, RELEASE)
+    revert(package)
+    assert everything(tmp_path) == before
+
+
+def test_a_lost_state_is_said_and_loses_no_original(tmp_path: Path) -> None:
+    package = plant(tmp_path)
+    before = everything(tmp_path)
+    apply(package)
+    (package / ".distillpatch" / "state.json").unlink()
+    patched = everything(tmp_path)
+    recover(package, RELEASE)
+    with pytest.raises(StateError, match=r"state\.json is missing, .*cp -R .*") as caught:
+        read_state(package)
+    with pytest.raises(StateError):
+        apply(package)
+    assert everything(tmp_path) == patched
+    command = str(caught.value).partition("(")[2].partition(")")[0]
+    subprocess.run(["sh", "-c", command], check=True)
+    (tmp_path / ADDED).unlink()
+    shutil.rmtree(package / ".distillpatch")
+    assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("state", [b"", b'{"format": 2, "distillpatch": "99.1"}'])
+def test_an_unknown_state_loses_no_original(tmp_path: Path, state: bytes) -> None:
     package = plant(tmp_path)
     apply(package)
+    (package / ".distillpatch" / "state.json").write_bytes(state)
+    (package / ".distillpatch" / "originals" / "of-a-newer-one").write_bytes(b"theirs")
     before = everything(tmp_path)
-    folder = package / ".distillpatch"
-    (folder / "originals" / "stray").mkdir()
-    (folder / "originals" / "stray" / "old.py").write_bytes(b"")
-    (folder / "leads-out").symlink_to(tmp_path)
-    recover(package, RELEASE)
+    (package / ".distillpatch" / "run" / "before").mkdir(parents=True)
+    (package / ".distillpatch" / "run" / "before" / "0").write_bytes(b"")
+    assert recover(package, RELEASE)
+    with pytest.raises(StateError, match=r"damaged|99\.1"):
+        apply(package)
     assert everything(tmp_path) == before
 
 
@@ -799,8 +835,7 @@ def test_a_link_planted_for_a_temporary_name_is_removed_and_not_followed(tmp_pat
     outside.mkdir()
     (outside / "file").write_bytes(b"theirs")
     (package / ".distillpatch").mkdir()
-    for name, target in {"run": outside, "originals": outside, "state.json.new": outside / "file"}.items():
-        (package / ".distillpatch" / name).symlink_to(target)
+    (package / ".distillpatch" / "run").symlink_to(outside)
     apply(package)
     revert(package)
     assert everything(outside) == {"file": ("100644", b"theirs")}
