@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
@@ -139,7 +140,7 @@ def lock(package_dir: Path, release: str, wait: float = 10.0) -> Iterator[Held]:
     try:
         descriptor = _acquire(package_dir, wait)
     except OSError as error:
-        raise TransactionError(f"{_reason(error)}. Nothing was changed.") from error
+        raise TransactionError(f"{_reason(error)}. {_unchanged(package_dir)}") from error
     try:
         yield Held(package_dir, release, _recover(package_dir, release))
     finally:
@@ -354,6 +355,13 @@ def _swap(package_dir: Path, changes: Sequence[FileChange], entries: Sequence[En
     _rename(run / _JOURNAL, run / _DONE)
 
 
+def _unchanged(package_dir: Path) -> str:
+    """Say how the tree stands when a run could not even begin."""
+    if os.path.lexists(package_dir / STATE_DIR / _RUN):
+        return "An earlier run of distillpatch was interrupted, and can only be undone once that is mended."
+    return "Nothing was changed."
+
+
 def _undo(held: Held) -> str:
     try:
         return _settle(held.package_dir, held.release).remarks
@@ -510,7 +518,8 @@ def _acquire(package_dir: Path, wait: float) -> int:
                 f"Waited {wait:g} s for it; run the command again once it is done."
             )
         time.sleep(0.05)
-    with suppress(OSError):  # a full disk keeps nobody from locking
+    with suppress(OSError):  # a full disk keeps nobody from locking, nor does a lock that can only be read
+        _hand_over(descriptor, like=package_dir / STATE_DIR)
         os.ftruncate(descriptor, 0)
         os.write(descriptor, _introduction().encode(errors="replace")[:_MAX_HOLDER])
     return descriptor
@@ -527,10 +536,8 @@ def _try_lock(package_dir: Path) -> int | None:
     if not folder.is_dir():
         with suppress(FileExistsError):
             _mkdir(folder)
-    _step("open", place)
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        descriptor = os.open(place, flags, 0o666)
+        descriptor = _open_lock(place)
     except FileNotFoundError:
         return None  # the folder went with the process that held the lock
     if _lock_descriptor(descriptor):
@@ -541,6 +548,18 @@ def _try_lock(package_dir: Path) -> int | None:
                 return descriptor
     os.close(descriptor)
     return None
+
+
+def _open_lock(place: Path) -> int:
+    _step("open", place)
+    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        return os.open(place, flags | os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:
+        if not os.path.lexists(place):
+            raise
+        # Root's, which died before it handed the file over. To lock it, reading it is enough.
+        return os.open(place, flags | os.O_RDONLY)
 
 
 if sys.platform == "win32":
@@ -569,7 +588,7 @@ def _refuse_planted(descriptor: int, place: Path) -> None:
     status = os.fstat(descriptor)
     if status.st_nlink != 1 or not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise TransactionError(f"{place} is not distillpatch's own lock: remove it. Nothing was changed.")
+        raise TransactionError(f"{place} is not distillpatch's own lock: remove it, and run the command again.")
 
 
 def _holder(package_dir: Path) -> str:
@@ -607,25 +626,32 @@ def _mkdir(place: Path) -> None:
     _hand_over(place, like=place.parent)
 
 
-def _write(place: Path, data: bytes, like: Path, mode: int | None = None) -> None:
+def _write(place: Path, data: bytes, like: Path, mode: int | None = None, times: tuple[int, int] | None = None) -> None:
     _step("create", place)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(place, flags, 0o666), "wb") as file:
         _step("write", place)
         file.write(data)
         file.flush()
-        _hand_over(place, like)
+        _hand_over(_handle(file, place), like)
         if mode is not None:
-            place.chmod(mode)
+            os.chmod(_handle(file, place), mode)  # noqa: PTH101 - a Path has no descriptor
+        if times is not None:
+            os.utime(_handle(file, place), ns=times)
         _step("fsync", place)
         os.fsync(file.fileno())
 
 
-def _hand_over(place: Path, like: Path) -> None:
+def _handle(file: IO[bytes], place: Path) -> int | Path:
+    """Return what names an open file whatever lies at its place by now, where the system has such a thing."""
+    return file.fileno() if {os.chmod, os.utime} <= os.supports_fd else place
+
+
+def _hand_over(place: int | Path, like: Path) -> None:
     """What root makes in a user's tree belongs to the user."""
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         owner = like.stat()
-        os.chown(place, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        os.chown(place, owner.st_uid, owner.st_gid, follow_symlinks=isinstance(place, int))
 
 
 def _copy_or_link(source: Path, place: Path) -> None:
@@ -637,14 +663,15 @@ def _copy_or_link(source: Path, place: Path) -> None:
         if source.is_symlink():
             _symlink(link_text(source), place)
             return
-        _write(place, read_ordinary(source, MAX_FILE), like=source, mode=source.stat().st_mode & 0o777)
-        times = source.stat()
-        os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))
+        facts = source.stat()
+        data = read_ordinary(source, MAX_FILE)
+        _write(place, data, source, facts.st_mode & 0o777, (facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def _symlink(text: str, place: Path) -> None:
     _step("symlink", place)
     place.symlink_to(text)
+    _hand_over(place, like=place.parent)
 
 
 def _rename(source: Path, place: Path) -> None:

@@ -374,10 +374,11 @@ def test_the_state_is_in_one_place_and_git_does_not_see_it(tmp_path: Path) -> No
     assert ".distillpatch" not in seen.stdout and ADDED in seen.stdout
 
 
-def test_without_hard_links_originals_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_links(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EPERM, "no hard links here")
+def no_links(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EPERM, "no hard links here")
 
+
+def test_without_hard_links_originals_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "link", no_links)
     package = plant(tmp_path)
     (tmp_path / "kept.py").write_bytes(FILES[TRAINER])
@@ -793,6 +794,60 @@ def test_what_root_writes_belongs_to_the_owner_of_the_tree(open_tmp_path: Path) 
     apply(package)
     assert {place.lstat().st_uid for place in package.rglob("*")} == {65534}
     as_user(lambda: revert(package))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("links", [True, False])
+def test_what_root_copies_belongs_to_the_owner_of_the_tree(
+    open_tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """A file, and a symbolic link that comes back."""
+    as_user_owned(open_tmp_path)
+    package = plant_owned(open_tmp_path)
+    (open_tmp_path / TRAINER).rename(open_tmp_path / "trainer.py")
+    (open_tmp_path / TRAINER).symlink_to("../../trainer.py")
+    os.lchown(open_tmp_path / TRAINER, 65534, 65534)
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    with lock(package, RELEASE) as held:
+        commit(held, PLAN, describe(package, PLAN, release=RELEASE, patch_set="0"))
+    revert(package)
+    assert {place.lstat().st_uid for place in open_tmp_path.rglob("*")} == {65534}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("handed_over", [True, False])
+def test_a_lock_that_a_dead_root_left_is_no_obstacle(open_tmp_path: Path, handed_over: bool) -> None:
+    as_user_owned(open_tmp_path)
+    package = plant_owned(open_tmp_path)
+    before = everything(open_tmp_path)
+    crash_before(package, "done")
+    place = package / ".distillpatch" / "lock"
+    assert place.stat().st_uid == 65534
+    if not handed_over:
+        os.chown(place, 0, 0)
+        place.chmod(0o644)
+
+    def recovered() -> None:
+        told = recover(package, RELEASE)
+        assert told and told.endswith(UNDONE)
+
+    as_user(recovered)
+    assert everything(open_tmp_path) == before
+
+
+def test_a_run_that_cannot_be_recovered_yet_is_not_called_nothing(open_tmp_path: Path) -> None:
+    as_user_owned(open_tmp_path)
+    package = plant_owned(open_tmp_path)
+    as_user(lambda: crash_before(package, "done"))
+    (package / ".distillpatch" / "lock").unlink()
+    (package / ".distillpatch").chmod(0o555)
+
+    def refused() -> None:
+        with pytest.raises(TransactionError, match=r"Permission denied\. An earlier run .* was interrupted"):
+            recover(package, RELEASE)
+
+    as_user(refused)
 
 
 # Planted links, and paths that lead out.
