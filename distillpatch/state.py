@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -34,6 +34,8 @@ ORIGINALS = "originals"
 # A source file of ultralytics has some 50 KB; these only keep a hostile tree from filling the memory.
 MAX_FILE = 16 * 2**20  # the state included
 _MAX_CONTENT = 64 * 2**20  # of all files of a state together, unpacked
+
+_WORD = re.compile(rb"\w+")
 
 
 class StateError(DistillpatchError):
@@ -170,28 +172,38 @@ def survey(package_dir: Path, state: State, release: str) -> dict[str, Condition
     Raises:
         DistillpatchError: A file cannot be read.
     """
-    replaced = release != state.release
-    return {file.path: _condition(file, current(package_dir, file.path), replaced) for file in state.files}
+    marks = _marks(state) if release != state.release else None
+    return {file.path: _condition(file, current(package_dir, file.path), marks) for file in state.files}
 
 
-def _condition(file: AppliedFile, now: bytes | None, replaced: bool) -> Condition:
+def _condition(file: AppliedFile, now: bytes | None, marks: Set[bytes] | None) -> Condition:
+    """Tell what became of a file, given what marks lines as ours if another release has replaced that of the state."""
     if now == file.patched:
         return Condition.INTACT
     if now == file.original:
         return Condition.RESTORED
     if now is None:
         return Condition.MISSING
-    if replaced and _lines_of_ours(file).isdisjoint(_stripped_lines(now)):
+    if marks is not None and _marked_lines(file.patched, marks).isdisjoint(_marked_lines(now, marks)):
         return Condition.OVERWRITTEN
     return Condition.EDITED
 
 
-def _lines_of_ours(file: AppliedFile) -> set[bytes]:
-    return _stripped_lines(file.patched) - _stripped_lines(file.original)
+def _marks(state: State) -> Set[bytes]:
+    """Return the words that came with what was applied.
+
+    Any other line that was added, such as `else:`, may be in a new release as well.
+    """
+    originals, patched = (
+        {word for content in contents if content for word in _WORD.findall(content)}
+        for contents in ([file.original for file in state.files], [file.patched for file in state.files])
+    )
+    return patched - originals
 
 
-def _stripped_lines(text: bytes | None) -> set[bytes]:
-    return {line.strip() for line in (text or b"").splitlines()}
+def _marked_lines(content: bytes | None, marks: Set[bytes]) -> set[bytes]:
+    lines = {line.strip() for line in (content or b"").splitlines()}
+    return {line for line in lines if not marks.isdisjoint(_WORD.findall(line))}
 
 
 def sha256(data: bytes) -> str:

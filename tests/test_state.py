@@ -11,18 +11,24 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from releases import PINNED
 from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, everything, plant
+from variants import files_of
 
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
+from distillpatch.patchset import built_in
+from distillpatch.plan import make_plan, require
 from distillpatch.revert import plan_revert
 from distillpatch.state import (
+    AppliedFile,
     Condition,
     NewerStateError,
     State,
@@ -137,6 +143,41 @@ def test_the_condition_of_a_file(package: Path, now: bytes | None, release: str,
     else:
         (package.parent / TRAINER).write_bytes(now)
     assert survey(package, STATE, release)[TRAINER] is condition
+
+
+# A dozen releases, from the oldest to the newest.
+SHAPES = PINNED[::3] + PINNED[-1:]
+
+
+@cache
+def applied_to(release: str) -> State:
+    """Return the state that applying the patch set to a release leaves."""
+    pristine: dict[str, bytes | None] = {ADDED: None, **files_of(release)}
+    changes = require(make_plan(built_in(), pristine, release)).changes
+    files = tuple(AppliedFile(change.path, change.before, change.after, MODE, None) for change in changes)
+    return replace(STATE, release=release, files=files)
+
+
+@pytest.mark.parametrize("release", SHAPES)
+def test_no_pristine_release_is_taken_for_an_edit_of_what_was_patched(package: Path, release: str) -> None:
+    untouched = {Condition.OVERWRITTEN, Condition.RESTORED}
+    for path, content in files_of(release).items():
+        (package.parent / path).parent.mkdir(parents=True, exist_ok=True)
+        (package.parent / path).write_bytes(content)
+    for earlier in SHAPES:
+        if earlier != release:
+            assert set(survey(package, applied_to(earlier), release).values()) <= untouched, earlier
+
+
+@pytest.mark.parametrize("release", SHAPES)
+def test_what_was_patched_and_carried_over_is_an_edit(package: Path, release: str) -> None:
+    """Each file for itself has lines that no release has."""
+    state = applied_to(release)
+    for file in state.files:
+        place = package.parent / file.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes((file.patched or b"") + b"# carried over\n")
+    assert set(survey(package, state, "99").values()) == {Condition.EDITED}
 
 
 def test_an_added_file_that_is_gone_is_as_it_was(package: Path) -> None:
