@@ -125,7 +125,7 @@ def plan_revert(package_dir: Path, state: State, release: str, edited: Edited = 
     kept = {overlap.path for overlap in overlaps}
     aside = {path: _free_path(package_dir, path) for path in kept} if edited is Edited.SET_ASIDE else {}
     changes = [FileChange(path, now[path], text) for path, text in texts.items() if text != now[path]]
-    changes += [FileChange(name, None, now[path]) for path, name in aside.items()]
+    changes += [FileChange(name, None, now[path], like=path) for path, name in aside.items()]
     of = partial(_with_condition, conditions)
     return Revert(
         changes=tuple(changes),

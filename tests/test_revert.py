@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from releases import unpack
-from trees import FILES, PLAN, RELEASE, STATE, everything, plant
+from trees import FILES, MODE, PLAN, RELEASE, STATE, everything, plant
 
 from distillpatch.change import FileChange
 from distillpatch.revert import Edited, Overlap, OverlapError, merge, plan_revert
@@ -135,6 +135,7 @@ def test_an_edited_file_can_be_left_while_the_rest_is_reverted(overlapping: Path
 def test_the_original_can_be_restored_with_the_edited_file_beside_it(overlapping: Path) -> None:
     edited = contents(overlapping)
     (overlapping.parent / f"{TRAINER}.edited").write_bytes(b"of another day")
+    (overlapping.parent / TRAINER).chmod(0o751)
     state = read_state(overlapping)
     assert state is not None
     aside = plan_revert(overlapping, state, RELEASE, Edited.SET_ASIDE).set_aside
@@ -145,6 +146,8 @@ def test_the_original_can_be_restored_with_the_edited_file_beside_it(overlapping
         f"{TRAINER}.edited2": edited[TRAINER],
         f"{ADDED}.edited": edited[ADDED],
     }
+    assert (overlapping.parent / f"{TRAINER}.edited2").stat().st_mode & 0o777 == 0o751
+    assert (overlapping.parent / TRAINER).stat().st_mode & 0o777 == MODE
 
 
 def test_the_ways_out_concern_overlaps_alone(overlapping: Path) -> None:
