@@ -272,7 +272,8 @@ def check_path(package: str, path: str) -> None:
     """
     parts = path.split("/")
     plain = path.isprintable() and not any(char in path for char in '\\:*?"<>|')
-    if not plain or any(part in ("", ".", "..") for part in parts):
+    # Nor is "." or "..", nor what Windows takes for another name: it drops dots and spaces at the end.
+    if not plain or any(not part or part[-1] in ". " for part in parts):
         raise ValueError(f"{path!r} is not a plain relative path")
     record = re.compile(re.escape(package) + r"-[^/]+\.dist-info/RECORD")
     if not (parts[0] == package and len(parts) > 1) and not record.fullmatch(path):
@@ -429,7 +430,7 @@ def _parse(record: object, package_dir: Path) -> State:
 def _parse_file(record: object, package: str, unpack: _Unpacker) -> AppliedFile:
     path = line(record, "path")
     check_path(package, path)
-    if path.startswith(f"{package}/{STATE_DIR}/"):
+    if path.split("/")[1].casefold() == STATE_DIR:  # which is one folder where case does not matter
         raise ValueError(f"{path!r} is part of the state itself")
     mode = optional(record, "mode", int)
     if mode is not None and not 0 <= mode <= 0o777:

@@ -274,6 +274,12 @@ PATHS = [
     "torch-2.0.dist-info/RECORD",
     "ultralytics/.distillpatch/state.json",
     "ultralytics/.distillpatch/originals/x.py",
+    "ultralytics/.distillpatch",
+    "ultralytics/.Distillpatch/state.json",
+    "ultralytics/.distillpatch./state.json",
+    "ultralytics/cfg.py ",
+    "ultralytics /cfg.py",
+    "ultralytics/cfg./x.py",
     "ultralytics/\ud800.py",
     "x" * 5000,
 ]
