@@ -12,22 +12,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, Tree, everything, plant
+from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, Tree, copy, everything, plant
 
 from distillpatch import transaction
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.revert import plan_revert
+from distillpatch.revert import Edited, plan_revert
 from distillpatch.state import NewerStateError, StateError, describe, read_state
 from distillpatch.transaction import COMPLETED, TIDIED, UNDONE, BusyError, TransactionError, commit, lock, recover
 
 TRAINER = "ultralytics/engine/trainer.py"
 ADDED = "ultralytics/utils/AddLoss.py"
+
+RECORD = "ultralytics-8.2.50.dist-info/RECORD"
 
 Run = Callable[[Path], None]
 
@@ -37,11 +39,37 @@ def apply(package: Path) -> None:
         commit(held, PLAN, STATE)
 
 
-def revert(package: Path) -> None:
+def revert(package: Path, edited: Edited = Edited.REFUSE) -> None:
     with lock(package, RELEASE) as held:
         state = read_state(package)
         assert state is not None
-        commit(held, plan_revert(package, state, RELEASE).changes, None)
+        commit(held, plan_revert(package, state, RELEASE, edited).changes, None)
+
+
+def plant_all(root: Path) -> Path:
+    """The package with places of all kinds: one of its files is a symbolic link, and it has a RECORD."""
+    package = plant(root)
+    (package / "cfg" / "__init__.py").rename(root / "cfg.py")
+    (package / "cfg" / "__init__.py").symlink_to("../../cfg.py")
+    (root / RECORD).parent.mkdir()
+    (root / RECORD).write_bytes(b"as installed\n")
+    return package
+
+
+def apply_all(package: Path) -> None:
+    plan = (*PLAN, FileChange(RECORD, b"as installed\n", b"with what we add\n"))
+    with lock(package, RELEASE) as held:
+        state = describe(package, plan, release=RELEASE, patch_set="0" * 64)
+        commit(held, plan, replace(state, applied_at=STATE.applied_at))
+
+
+def use(package: Path) -> None:
+    """Import the added module, and edit the very lines that were added to another."""
+    cache = package / "utils" / "__pycache__"
+    cache.mkdir()
+    (cache / "AddLoss.cpython-312.pyc").write_bytes(b"compiled")
+    trainer = package.parent / TRAINER
+    trainer.write_bytes(trainer.read_bytes().replace(b"# ours", b"# ours, tuned"))
 
 
 def upgrade(package: Path) -> None:
@@ -58,7 +86,12 @@ def upgrade(package: Path) -> None:
         commit(held, changes, replace(newer, applied_at=STATE.applied_at))
 
 
-RUNS = {"apply": ((), apply), "revert": ((apply,), revert), "upgrade": ((apply,), upgrade)}
+RUNS: Mapping[str, tuple[tuple[Run, ...], Run]] = {
+    "apply": ((), apply_all),
+    "revert": ((apply_all,), revert),
+    "upgrade": ((apply_all,), upgrade),
+    "restore": ((apply_all, use), lambda package: revert(package, Edited.SET_ASIDE)),
+}
 
 
 class Killed(BaseException):
@@ -72,9 +105,12 @@ class Failpoints:
         self.trace: list[tuple[str, Path]] = []
         self.at: int | None = None
         self.stop = stop or (lambda: None)
+        self.look: Callable[[str, Path], None] | None = None
 
     def __call__(self, name: str, place: Path) -> None:
         self.trace.append((name, place))
+        if self.look:
+            self.look(name, place)
         if self.at is not None and len(self.trace) > self.at:
             self.stop()
 
@@ -86,6 +122,10 @@ def failpoints(monkeypatch: pytest.MonkeyPatch) -> Failpoints:
     return points
 
 
+def no_links(*_: object, **__: object) -> None:
+    raise PermissionError(errno.EPERM, "no hard links here")
+
+
 class Stage:
     """One run, which can be played again and again from the same start."""
 
@@ -93,7 +133,7 @@ class Stage:
         earlier, self.run = RUNS[name]
         self.root = root
         self.pristine = root / "pristine"
-        package = plant(self.pristine)
+        package = plant_all(self.pristine)
         for run in earlier:
             run(package)
         self.before = everything(self.pristine)
@@ -102,18 +142,42 @@ class Stage:
         self.after = everything(package.parent)
         assert self.before != self.after
 
-    def fresh(self) -> Path:
-        """Return the package as it is before the run."""
-        shutil.rmtree(self.root / "tree", ignore_errors=True)
-        shutil.copytree(self.pristine, self.root / "tree", symlinks=True)
-        return self.root / "tree" / "ultralytics"
+    def fresh(self, start: Path | None = None) -> Path:
+        """Return the package as it is before the run, or as it is in another tree."""
+        return copy(start or self.pristine, self.root / "tree") / "ultralytics"
+
+    def moments(self, failpoints: Failpoints, run: Run, start: Path | None = None) -> list[tuple[str, Path]]:
+        """Play a run, and return what the tree was like before each of its steps: the step, and a copy of the tree.
+
+        That is what a process that dies there leaves. A step that only flushes leaves the tree as it was, so what comes
+        after it needs no other copy.
+        """
+        found: list[tuple[str, Path]] = []
+        package = self.fresh(start)
+        folder = self.root / f"moments of {start.name if start else 'the run'}"
+        shutil.rmtree(folder, ignore_errors=True)
+
+        def look(name: str, place: Path) -> None:
+            as_before = [step for step, _ in failpoints.trace[-2:-1]] == ["fsync"]
+            tree = found.pop()[1] if as_before else copy(package.parent, folder / str(len(found)))
+            found.append((f"{name} {place.name}", tree))
+
+        failpoints.trace.clear()
+        failpoints.look = look
+        run(package)
+        failpoints.look = None
+        return found
 
 
-@pytest.fixture(params=RUNS)
+@pytest.fixture(params=[*RUNS, "apply without hard links", "revert without hard links"])
 def stage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     # Nothing here stops the machine, so what has reached the page cache need not reach the disk.
     monkeypatch.setattr(os, "fsync", lambda _: None)
-    return Stage(tmp_path, request.param)
+    name, without, _ = request.param.partition(" without hard links")
+    stage = Stage(tmp_path, name)
+    if without:
+        monkeypatch.setattr(transaction.os, "link", no_links)
+    return stage
 
 
 def steps_of(stage: Stage, failpoints: Failpoints) -> list[tuple[str, Path]]:
@@ -195,17 +259,20 @@ def crash(failpoints: Failpoints, number: int, run: Run, package: Path) -> bool:
     return False
 
 
+def recovery(package: Path) -> None:
+    recover(package, RELEASE)
+
+
 def test_a_process_that_dies_at_any_step_is_recovered_from(stage: Stage, failpoints: Failpoints) -> None:
-    steps = steps_of(stage, failpoints)
-    complete = next(number for number, (name, place) in enumerate(steps) if (name, place.name) == ("rename", "done"))
+    moments = stage.moments(failpoints, stage.run)
+    complete = [step for step, _ in moments].index("rename done")
     outcomes = set()
-    for number in range(len(steps)):
-        package = stage.fresh()
-        assert crash(failpoints, number, stage.run, package)
+    for number, (step, moment) in enumerate(moments):
+        package = stage.fresh(moment)
         left = everything(package.parent)
         told = recover(package, RELEASE)
         expected = stage.before if number <= complete else stage.after
-        assert everything(package.parent) == expected, steps[number]
+        assert everything(package.parent) == expected, step
         assert_told(stage, expected, told)
         assert told or not any("/run" in path for path in left)
         outcomes.add(told and next(text for text in (UNDONE, COMPLETED, TIDIED) if told.endswith(text)))
@@ -214,23 +281,19 @@ def test_a_process_that_dies_at_any_step_is_recovered_from(stage: Stage, failpoi
 
 
 def test_a_recovery_may_die_at_any_step_as_well(stage: Stage, failpoints: Failpoints) -> None:
-    steps = steps_of(stage, failpoints)
-    journal, done = (
-        next(number for number, (step, place) in enumerate(steps) if (step, place.name) == ("rename", name))
-        for name in ("journal.json", "done")
-    )
-    for first in (*range(journal, done, 3), done, done + 1):
-        second = 0
-        while True:
-            package = stage.fresh()
-            crash(failpoints, first, stage.run, package)
-            if not crash(failpoints, second, lambda package: recover(package, RELEASE), package):
-                break
-            recover(package, RELEASE)
-            assert everything(package.parent) in (stage.before, stage.after), (steps[first], second)
-            second += 1
+    moments = stage.moments(failpoints, stage.run)
+    steps = [step for step, _ in moments]
+    expected = stage.before
+    for first, moment in moments[steps.index("rename journal.json") :]:
+        for second, later in stage.moments(failpoints, recovery, moment):
+            package = stage.fresh(later)
+            recovery(package)
+            assert everything(package.parent) == expected, (first, second)
+        if first == "rename done":
+            expected = stage.after
 
 
+@pytest.mark.parametrize("stage", ["apply", "revert"], indirect=True)
 def test_a_process_that_exits_at_any_step_is_recovered_from(stage: Stage, failpoints: Failpoints) -> None:
     for number in range(len(steps_of(stage, failpoints))):
         package = stage.fresh()
@@ -263,7 +326,7 @@ def test_kill_9_at_random_times_leaves_before_or_after(tmp_path: Path) -> None:
     before, after = stages["apply"].before, stages["apply"].after
     package = stages["apply"].fresh()
     started = time.monotonic()
-    apply(package)
+    apply_all(package)
     revert(package)
     span = time.monotonic() - started
     beginning, begun = os.pipe()
@@ -271,9 +334,9 @@ def test_kill_9_at_random_times_leaves_before_or_after(tmp_path: Path) -> None:
     def work() -> None:
         os.write(begun, b".")
         while True:
-            (revert if read_state(package) else apply)(package)
+            (revert if read_state(package) else apply_all)(package)
 
-    told = []
+    undone = {"apply": 0, "revert": 0}
     moment = random.Random(5)
     for _ in range(200):
         child = fork(work)
@@ -281,10 +344,12 @@ def test_kill_9_at_random_times_leaves_before_or_after(tmp_path: Path) -> None:
         time.sleep(moment.uniform(0, span))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        told.append(recover(package, RELEASE))
-        assert everything(package.parent) in (before, after)
-    undone = [sentence for sentence in told if sentence and sentence.endswith(UNDONE)]
-    assert len(undone) >= 10, f"only {len(undone)} of the kills hit a run in its middle"
+        told = recover(package, RELEASE)
+        now = everything(package.parent)
+        assert now in (before, after)
+        if told and told.endswith(UNDONE):
+            undone["apply" if now == before else "revert"] += 1
+    assert min(undone.values()) >= 5, f"the kills that hit a run in its middle: {undone}"
 
 
 def test_everything_is_on_the_disk_before_it_is_relied_on(
@@ -372,10 +437,6 @@ def test_the_state_is_in_one_place_and_git_does_not_see_it(tmp_path: Path) -> No
     assert {path for path in new if not path.startswith("ultralytics/.distillpatch")} == {ADDED}
     seen = subprocess.run(["git", "-C", tmp_path, "status", "--porcelain", "-uall"], capture_output=True, text=True)
     assert ".distillpatch" not in seen.stdout and ADDED in seen.stdout
-
-
-def no_links(*_: object, **__: object) -> None:
-    raise PermissionError(errno.EPERM, "no hard links here")
 
 
 def test_without_hard_links_originals_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

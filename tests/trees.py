@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from distillpatch.change import FileChange
@@ -58,3 +59,19 @@ def everything(root: Path) -> Tree:
         name, mode = place.relative_to(root).as_posix(), f"{place.lstat().st_mode:o}"
         tree[name] = (mode, link_text(place) if place.is_symlink() else b"" if place.is_dir() else place.read_bytes())
     return tree
+
+
+def copy(source: Path, target: Path) -> Path:
+    """Copy a folder with all that lies in it, hard links between its files included; return the copy."""
+    names: dict[int, str] = {}
+
+    def copy_or_link(file: str, place: str) -> None:
+        known = names.setdefault(os.lstat(file).st_ino, place)
+        if known is place:
+            shutil.copy2(file, place, follow_symlinks=False)
+        else:
+            os.link(known, place, follow_symlinks=False)
+
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target, symlinks=True, copy_function=copy_or_link)
+    return target
