@@ -35,9 +35,10 @@ format:  ## rewrite the code in the project's style
 matrix:  ## check every ultralytics release, or RELEASES="8.3.0 8.4.0"
 	$(IN) main python tests/matrix.py $(RELEASES)
 
-fuzz:  ## try 10,000 broken files and states each, and 500 edited checkouts
+fuzz:  ## try 10,000 broken files, states and journals each, and 500 edited checkouts
 	DISTILLPATCH_FUZZ=10000 $(IN) main python -m pytest -n auto --dist worksteal --hypothesis-profile fuzz --durations 10 \
-		tests/test_fuzz_engine.py tests/test_variants.py tests/test_state.py tests/test_revert.py -m "not training"
+		tests/test_fuzz_engine.py tests/test_variants.py tests/test_state.py tests/test_journal.py tests/test_revert.py \
+		-m "not training"
 
 breaks:  ## break each promise in a copy of the project, and require that a test notices
 	$(IN) main python tests/breaks.py

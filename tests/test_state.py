@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import json
 import os
 import stat
@@ -16,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given
+from mutated import FUZZ, PATHS, mutated
 from releases import PINNED
 from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, everything, plant
 from variants import files_of
@@ -45,12 +44,6 @@ from distillpatch.transaction import commit, lock
 TRAINER = "ultralytics/engine/trainer.py"
 CFG = "ultralytics/cfg/__init__.py"
 ADDED = "ultralytics/utils/AddLoss.py"
-
-FUZZ = settings(
-    max_examples=int(os.environ.get("DISTILLPATCH_FUZZ", "300")),
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 
 
 @pytest.fixture
@@ -249,42 +242,6 @@ def refused(package: Path) -> None:
     assert everything(package.parent) == before
 
 
-PATHS = [
-    "/etc/passwd",
-    "../other.py",
-    "ultralytics/../../other.py",
-    "ultralytics/./cfg.py",
-    "ultralytics//cfg.py",
-    "ultralytics/",
-    "ultralytics",
-    "ultralyticsx/cfg.py",
-    "ULTRALYTICS/cfg.py",
-    "other/cfg.py",
-    "C:/cfg.py",
-    "C:\\cfg.py",
-    "ultralytics\\cfg.py",
-    "ultralytics/cfg\0.py",
-    "ultralytics/cfg\n.py",
-    "ultralytics/cfg:stream.py",
-    "",
-    ".",
-    "ultralytics-8.2.50.dist-info/METADATA",
-    "ultralytics-8.2.50.dist-info/x/RECORD",
-    "ultralytics-../../RECORD",
-    "torch-2.0.dist-info/RECORD",
-    "ultralytics/.distillpatch/state.json",
-    "ultralytics/.distillpatch/originals/x.py",
-    "ultralytics/.distillpatch",
-    "ultralytics/.Distillpatch/state.json",
-    "ultralytics/.distillpatch./state.json",
-    "ultralytics/cfg.py ",
-    "ultralytics /cfg.py",
-    "ultralytics/cfg./x.py",
-    "ultralytics/\ud800.py",
-    "x" * 5000,
-]
-
-
 @pytest.mark.parametrize("path", PATHS)
 def test_a_path_that_leads_elsewhere_is_refused(package: Path, path: str) -> None:
     tampered = record()
@@ -404,46 +361,8 @@ def test_something_else_in_the_place_of_the_folder_is_refused(package: Path) -> 
         read_state(package)
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(PATHS)
-JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=6)
-
-
-def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """List the way to every value in a JSON document."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return [path, *(place for key, item in inner for place in places(item, (*path, key)))]
-
-
-@st.composite
-def mutated_records(draw: st.DrawFn) -> bytes:
-    """A state with one to three of its values replaced, removed, or swapped for another of its values."""
-    mutated = copy.deepcopy(record())
-    for _ in range(draw(st.integers(1, 3))):
-        *way, last = draw(st.sampled_from(places(mutated)[1:] or [("",)]))
-        parent = mutated
-        for key in way:
-            parent = parent[key]
-        if draw(st.booleans()) and parent:
-            del parent[last]
-        else:
-            parent[last] = draw(JSON)
-    return json.dumps(mutated).encode()
-
-
-@st.composite
-def mutated_bytes(draw: st.DrawFn) -> bytes:
-    """A state that was truncated, or had a piece overwritten, doubled or dropped."""
-    content = to_json(STATE)
-    start = draw(st.integers(0, len(content)))
-    end = draw(st.integers(start, min(len(content), start + 40)))
-    return draw(
-        st.sampled_from([content[:start], content[:start] + content[end:], content[:end] + content[start:]])
-        | st.binary(max_size=20).map(lambda piece: content[:start] + piece + content[end:])
-    )
-
-
 @FUZZ
-@given(content=mutated_records() | mutated_bytes())
+@given(content=mutated(to_json(STATE)))
 def test_a_mutated_state_is_read_or_refused_and_leads_nowhere(package: Path, content: bytes) -> None:
     root = package.parent
     plant(root)

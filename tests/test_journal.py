@@ -1,0 +1,66 @@
+"""Whatever lies in the journal's place, recovering undoes a run or is refused, and leads nowhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mutated import FUZZ, mutated
+from trees import PLAN, RELEASE, STATE, Tree, copy, everything, plant
+
+from distillpatch import transaction
+from distillpatch.errors import DistillpatchError
+from distillpatch.journal import Entry, Journal, read_journal, to_json
+from distillpatch.transaction import commit, lock, recover
+
+RECORD = "ultralytics-8.2.50.dist-info/RECORD"
+JOURNAL = Path("ultralytics", ".distillpatch", "run", "journal.json")
+
+WRITTEN = Journal(RELEASE, (Entry("ultralytics/x.py", None, "0" * 64), Entry(RECORD, "1" * 64, "2" * 64)))
+
+
+def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
+    (tmp_path / "journal.json").write_bytes(to_json(WRITTEN))
+    assert read_journal(tmp_path / "journal.json", "ultralytics") == WRITTEN
+
+
+@pytest.fixture(scope="module")
+def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree in which a run was killed at its last moment, beside files that are none of its business."""
+    root = tmp_path_factory.mktemp("crashed")
+    package = plant(root / "tree")
+    (root / "tree" / "other.py").write_bytes(b"theirs")
+    (root / "tree" / Path(RECORD).parent).mkdir()
+    (root / "tree" / RECORD).write_bytes(b"theirs")
+
+    def keep(name: str, place: Path) -> None:
+        if (name, place.name) == ("rename", "done"):
+            copy(root / "tree", root / "kept")
+
+    with pytest.MonkeyPatch.context() as patch, lock(package, RELEASE) as held:
+        patch.setattr(transaction, "_step", keep)
+        commit(held, PLAN, STATE)
+    return root / "kept"
+
+
+@FUZZ
+@given(data=st.data())
+def test_a_mutated_journal_is_undone_or_refused_and_leads_nowhere(
+    crashed: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    root = copy(crashed, tmp_path / "tree")
+    (root / JOURNAL).write_bytes(data.draw(mutated((crashed / JOURNAL).read_bytes())))
+    before = outside(root)
+    try:
+        assert recover(root / "ultralytics", RELEASE)
+    except DistillpatchError as error:
+        assert str(error)
+    assert outside(root) == before
+    assert [place.name for place in tmp_path.iterdir()] == ["tree"]
+
+
+def outside(root: Path) -> Tree:
+    """Return what lies there beside the package."""
+    return {path: what for path, what in everything(root).items() if path.split("/")[0] != "ultralytics"}
