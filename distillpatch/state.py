@@ -51,7 +51,7 @@ class Condition(Enum):
 
     INTACT = "as patched"
     EDITED = "edited since"
-    RESTORED = "equal to the original again"
+    RESTORED = "as it was before"
     MISSING = "missing"
     OVERWRITTEN = "replaced by another release"
 

@@ -287,8 +287,8 @@ BREAKS = (
     Break(
         "misspelt arguments are refused with suggestions",
         "patches/13-train-arguments.patch",
-        "+ base_keys |= set(DISTILL_ARGS)  # checked by ultralytics/utils/AddLoss.py",
-        "+ custom_keys = base_keys",
+        "+         base_keys = {*base_keys, *DISTILL_ARGS}",
+        "+         custom_keys = base_keys",
         "bad_input::makes_no_sense and 8.2.50",
     ),
     Break(
@@ -352,7 +352,7 @@ BREAKS = (
     Break(
         "no file is left broken",
         "distillpatch/plan.py",
-        "            Source(path, after)\n",
+        "            Source(path, after).check_compiles()\n",
         "            pass\n",
         "edit or plan::would_not_parse or broken",
     ),
@@ -367,8 +367,8 @@ BREAKS = (
     Break(
         "an upgrade of the release is told",
         "distillpatch/workflow.py",
-        "            return Standing.OVERWRITTEN\n",
-        "            return Standing.PATCHED\n",
+        "Standing.RESTORED if same_release else Standing.OVERWRITTEN",
+        "Standing.PATCHED",
         "cli::upgraded",
     ),
     Break(
@@ -488,7 +488,7 @@ BREAKS = (
     Break(
         "pip uninstalls what was added",
         "distillpatch/workflow.py",
-        "        planned += record_changes(self.checkout.package, planned, self._text)\n",
+        "        planned += record_changes(self.checkout.package, planned, self.text)\n",
         "",
         "installed::uninstalls",
     ),

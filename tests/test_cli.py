@@ -526,7 +526,7 @@ def test_a_patched_file_that_was_put_back_is_patched_again(checkout: Checkout, t
     done("apply", "--ultralytics-path", root)
     applied = everything(root / "ultralytics" / "engine")
     shutil.copy(pristine / "ultralytics/engine/trainer.py", root / "ultralytics/engine/trainer.py")
-    assert "trainer.py: equal to the original again" in done("status", "--ultralytics-path", root)
+    assert "trainer.py: as it was before" in done("status", "--ultralytics-path", root)
     assert "Applied 15 modifications" in done("apply", "--ultralytics-path", root)
     assert everything(root / "ultralytics" / "engine") == applied
 
@@ -659,6 +659,17 @@ def test_status_of_a_checkout_that_git_has_put_back(checkout: Checkout) -> None:
     told = done("status", "--ultralytics-path", root)
     assert "8.2.50: put back by something else since it was patched (by" in told
     assert "Applied 15" in done("apply", "--ultralytics-path", root)
+
+
+def test_a_deleted_module_is_missed_and_comes_back(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    done("apply", "--ultralytics-path", root)
+    applied = contents(root)
+    (root / "ultralytics/utils/AddLoss.py").unlink()
+    told = done("status", "--ultralytics-path", root)
+    assert "patched and then edited" in told and "  ultralytics/utils/AddLoss.py: as it was before\n" in told
+    assert "Applied 15" in done("apply", "--ultralytics-path", root)
+    assert contents(root) == applied
 
 
 def test_an_upgrade_does_not_take_our_own_lines_for_uncommitted_ones(checkout: Checkout) -> None:
