@@ -16,6 +16,7 @@ nothing but PyTorch 1.13 and Python 3.8; what it needs of Ultralytics is importe
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import os
@@ -478,10 +479,21 @@ def optimizer_arguments(trainer):
     Returns:
         (dict): Arguments by name; none without a teacher, so that a build_optimizer that does not know them, in a
             trainer of the user's own, is called as ever.
+
+    Raises:
+        TypeError: If there is a teacher and such a build_optimizer.
     """
     if trainer.model_t is None:
         return {}
-    return {key: getattr(trainer, key) for key in ("model_t", "distillloss", "distillonline")}
+    arguments = {key: getattr(trainer, key) for key in ("model_t", "distillloss", "distillonline")}
+    try:
+        inspect.signature(trainer.build_optimizer).bind_partial(**arguments)
+    except TypeError as e:
+        raise TypeError(
+            f"model_t: expected {type(trainer).__name__}.build_optimizer to take {', '.join(arguments)}; "
+            "let it take **kwargs, and hand them on to super().build_optimizer"
+        ) from e
+    return arguments
 
 
 def group_distillation_parameters(g, model_t, distillloss, distillonline, use_muon=False):
