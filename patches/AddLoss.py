@@ -10,8 +10,8 @@ The student learns its task as ever, and in addition from up to three losses:
     dlogitLoss  the raw outputs of its head resemble the teacher's (Distill_LogitLoss)
     dlineLoss   with an online teacher, which goes on learning next to the student: the teacher's own task loss
 
-The file is in three parts: the losses, how a model is watched while it works, and what the trainer calls. It asks for
-nothing but PyTorch 1.13 and Python 3.8; what it needs of Ultralytics is imported where it is used.
+The file is in three parts: the losses, how a model is watched while it works, and what the command line and the trainer
+call. It asks for nothing but PyTorch 1.13 and Python 3.8; what it needs of Ultralytics is imported where it is used.
 """
 
 from __future__ import annotations
@@ -408,7 +408,26 @@ class Watch:
         return features, logits
 
 
-# What the trainer calls ---------------------------------------------------------------------------------------------
+# What the command line and the trainer call --------------------------------------------------------------------------
+
+
+def complete_argument(argument):
+    """Return an argument of the command line with its value: a bare "logit_loss" means "logit_loss=True".
+
+    Args:
+        argument (str): As typed; what is no argument of distillation, or has a value, is returned as it is.
+
+    Returns:
+        (str): The argument, which upstream goes on to read.
+
+    Raises:
+        SyntaxError: If an argument of distillation needs a value and has none.
+    """
+    if argument not in DISTILL_ARGS:
+        return argument
+    if not isinstance(DISTILL_ARGS[argument], bool):
+        raise SyntaxError(f"'{argument}': expected a value, {argument}=...")
+    return f"{argument}=True"
 
 
 def claim_teacher(trainer):

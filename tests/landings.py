@@ -497,7 +497,8 @@ def _optimizer_groups(checkout: Patched) -> str:
 
 
 def _train_arguments(checkout: Patched) -> str:
-    checkout.imports(CFG, "DISTILL_ARGS")
+    checkout.imports(CFG, "DISTILL_ARGS", "complete_argument")
+    _bare_arguments(checkout)
     check = checkout.scope(CFG, "check_dict_alignment", "check_cfg_mismatch")
     joined = check.one(r"(\w+) = \{\*\1, \*DISTILL_ARGS\}$")
     base, place = joined.text.split()[0], joined
@@ -513,6 +514,14 @@ def _train_arguments(checkout: Patched) -> str:
     if not re.match(rf"{base}, \w+ = ", place.beside(-1)):
         _fail(f"expected it directly behind the keys, not behind {place.beside(-1)!r}")
     return f"{check.name}: {place.beside(-1)} ... {place.beside(1)}"
+
+
+def _bare_arguments(checkout: Patched) -> None:
+    """Require an argument of the command line to be completed before it is split at its equals sign."""
+    entrypoint = checkout.scope(CFG, "entrypoint")
+    completed, split = entrypoint.one(r"a = complete_argument\(a\)$"), entrypoint.one(r"if '=' in a:")
+    if completed.around != split.around or completed.index != split.index - 1:
+        _fail(f"expected complete_argument directly before \"if '=' in a\", not before {completed.beside(1)!r}")
 
 
 def _progress_header(checkout: Patched) -> str:

@@ -84,7 +84,7 @@ def test_the_command_line_takes_the_arguments_of_distillation(
     tree = patched(release)
     lesson(tree, tmp_path, digits, "save_teacher()")
     common = [f"{key}={value}" for key, value in {**QUICK, "data": digits, "project": tmp_path}.items()]
-    options = ["model_t=teacher.pt", "logit_loss=True", "distill_layers=[2,4]", "distill_feat_type=mgd"]
+    options = ["model_t=teacher.pt", "logit_loss", "distill_layers=[2,4]", "distill_feat_type=mgd"]
     run = yolo(tree, tmp_path, "model=yolov8n.yaml", *options, *common)
 
     assert (
@@ -93,3 +93,11 @@ def test_the_command_line_takes_the_arguments_of_distillation(
     feature, teacher, logit = (results(run, "run").column(column)[0] for column in COLUMNS)
     assert feature > 0 and logit > 0
     assert teacher == 0
+
+
+@pytest.mark.parametrize("release", ["8.0.136", "8.4.190"])
+def test_a_value_that_is_missing_on_the_command_line_is_told(
+    release: str, patched: Callable[[str], Path], tmp_path: Path
+) -> None:
+    run = yolo(patched(release), tmp_path, "model=yolov8n.yaml", "--distillonline,", "model_t", fails=True)
+    assert "SyntaxError: 'model_t': expected a value, model_t=..." in run.log
