@@ -47,6 +47,9 @@ DISTILL_ARGS = {
     "distill_logit_weight": 1.0,
 }
 
+# What lies beside last.pt while a run goes on: the feature loss, and a teacher that learns online.
+STATE, TEACHER = "last_distill.pt", "last_teacher.pt"
+
 # The layers compared by default on the YOLOv8 layout: backbone stages and neck outputs.
 YOLOV8_LAYERS = (2, 4, 6, 8, 12, 15, 18, 21)
 
@@ -430,6 +433,21 @@ def complete_argument(argument):
     return f"{argument}=True"
 
 
+def given_teacher(args):
+    """Return the teacher that a run is given, as an argument to be taken over; none if it is given none.
+
+    A run that is resumed takes its arguments from the checkpoint. Its teacher may have moved since then.
+
+    Args:
+        args (SimpleNamespace): The arguments of the run, before those of the checkpoint are read.
+
+    Returns:
+        (dict): The argument by name.
+    """
+    teacher = getattr(args, "model_t", None)
+    return {} if teacher is None else {"model_t": teacher}
+
+
 def claim_teacher(trainer):
     """Return the teacher of a run, checked as far as it can be, and leave only its path among the run's arguments.
 
@@ -449,9 +467,7 @@ def claim_teacher(trainer):
     """
     args = trainer.args
     if trainer.resume:
-        vars(args).update(_load_state(trainer).get("args", {}))
-    else:
-        _forget_state(trainer)  # of another run in this folder: this one may have no teacher
+        vars(args).update(_resumed_args(trainer))
     given = {k: v for k, v in vars(args).items() if k in DISTILL_ARGS and v != DISTILL_ARGS[k]}
     source = given.get("model_t")
     if source is None:
@@ -623,7 +639,7 @@ class Distiller:
             LOGGER.warning("'compile' is not supported with a teacher (model_t) and will be disabled.")
             trainer.args.compile = False
         if trainer.resume:
-            self._restore()
+            self._resume()
         for event, function in (("on_model_save", save_distillation), ("on_train_end", finish_distillation)):
             if function not in trainer.callbacks[event]:
                 trainer.add_callback(event, function)
@@ -661,7 +677,7 @@ class Distiller:
         """Put the teacher into its mode and begin new means; if NaN has sent the trainer back to last.pt, follow."""
         trainer = self.trainer
         if trainer.start_epoch < trainer.epoch == self.epoch:
-            self._restore()
+            self._restore(trainer.wdir)
         self.epoch, self.batches = trainer.epoch, 0
         trainer.distill_items.update(dict.fromkeys(DISTILL_LOSSES, 0.0))
         criterion = getattr(self.teacher, "criterion", None)
@@ -716,49 +732,80 @@ class Distiller:
             if module is not None:
                 nn.utils.clip_grad_norm_(module.parameters(), max_norm=10.0)
 
-    def _restore(self):
-        """Restore feature loss and online teacher as they were when last.pt was saved."""
-        trainer = self.trainer
-        state = _load_state(trainer)
-        if not state:
-            return
-        de_parallel(trainer.distillloss).load_state_dict(state["distillloss"])
-        if self.online:
-            saved = load_teacher(str(trainer.wdir / "last_teacher.pt"))
-            self.teacher.load_state_dict(saved.state_dict())
+    def _resume(self):
+        """Restore what was saved with the checkpoint that is resumed, which may lie in another folder than the run."""
+        checkpoint = Path(self.trainer.args.model)
+        saved, wanted = self._restore(checkpoint.parent), _read_checkpoint(self.trainer)["epoch"]
+        if saved is None:
+            LOGGER.warning(
+                f"{checkpoint} is resumed without {STATE} beside it{f' and {TEACHER}' if self.online else ''}: what "
+                "distillation trains begins anew"
+            )
+        elif saved != wanted:
+            LOGGER.warning(
+                f"{checkpoint} is of epoch {wanted + 1}, what distillation trains is resumed as it was after epoch "
+                f"{saved + 1}"
+            )
+
+    def _restore(self, folder):
+        """Restore feature loss and online teacher as they were when they were saved to a folder.
+
+        Args:
+            folder (Path): Where save_distillation has saved them.
+
+        Returns:
+            (int | None): The epoch at whose end that was; None if it never was.
+
+        Raises:
+            ValueError: If they are not those of this run.
+        """
+        files = [folder / STATE, folder / TEACHER][: 1 + self.online]
+        if not all(file.exists() for file in files):
+            return None
+        state = torch.load(files[0], map_location="cpu", weights_only=True)
+        try:
+            de_parallel(self.trainer.distillloss).load_state_dict(state["distillloss"])
+            if self.online:
+                self.teacher.load_state_dict(load_teacher(str(files[1])).state_dict())
+        except RuntimeError as e:
+            raise ValueError(f"model_t: expected the teacher that {folder} was trained with: {e}") from e
+        return state["epoch"]
 
 
 def save_distillation(trainer):
     """Save, beside last.pt, what a later run needs to resume the distillation; and an online teacher."""
     if trainer.model_t is None:
         return
-    args = {key: getattr(trainer.args, key) for key in DISTILL_ARGS if hasattr(trainer.args, key)}
-    state = {"epoch": trainer.epoch, "args": args, "distillloss": de_parallel(trainer.distillloss).state_dict()}
     if trainer.distillonline:
-        _save_model(de_parallel(trainer.model_t), trainer.wdir / "last_teacher.pt")
-    with _replacing(_state_file(trainer)) as path:
-        torch.save(state, path)
+        _save_model(de_parallel(trainer.model_t), trainer.wdir / TEACHER)
+    with _replacing(trainer.wdir / STATE) as path:
+        torch.save({"epoch": trainer.epoch, "distillloss": de_parallel(trainer.distillloss).state_dict()}, path)
 
 
 def finish_distillation(trainer):
     """Remove what only a resumed run needs: upstream has just done so with the optimizer's state."""
-    if trainer.model_t is not None:
-        _forget_state(trainer)
+    state = trainer.wdir / STATE
+    if trainer.model_t is not None and state.exists():
+        state.unlink()
 
 
-def _state_file(trainer):
-    return trainer.wdir / "last_distill.pt"
+def _resumed_args(trainer):
+    """Return the arguments of distillation of the run that is resumed, with the teacher that is given now, if one is.
+
+    Releases drop from a checkpoint's arguments what they do not know.
+    """
+    saved = {k: v for k, v in _read_checkpoint(trainer).get("train_args", {}).items() if k in DISTILL_ARGS}
+    given = given_teacher(trainer.args)
+    if given and saved.get("model_t") is None:
+        raise ValueError(f"model_t: {trainer.args.model} was trained without a teacher and cannot be resumed with one")
+    return {**saved, **given}
 
 
-def _forget_state(trainer):
-    if RANK in (-1, 0) and _state_file(trainer).exists():
-        _state_file(trainer).unlink()
+def _read_checkpoint(trainer):
+    """Return the checkpoint that a run resumes, as upstream has saved it."""
+    from ultralytics.nn.tasks import torch_safe_load
 
-
-def _load_state(trainer):
-    """Return what save_distillation has saved for the run, {} if it was none with distillation."""
-    path = _state_file(trainer)
-    return torch.load(path, map_location="cpu") if path.exists() else {}
+    return torch_safe_load(trainer.args.model)[0]
 
 
 @contextmanager
@@ -836,7 +883,10 @@ def _find_weights(path):
     official = getattr(downloads, "GITHUB_ASSETS_NAMES", ()) or downloads.GITHUB_ASSET_NAMES  # new name, old name
     if str(path) in official:
         return path
-    raise FileNotFoundError(f"model_t={path}: there is no such file")
+    raise FileNotFoundError(
+        f"model_t={path}: there is no such file; give the place where it is now, when resuming as well, "
+        "or model_t=None to train without a teacher"
+    )
 
 
 def _check_args(args):
