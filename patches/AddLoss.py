@@ -320,17 +320,22 @@ def get_channels(model, fpn_layers=(15, 18, 21)):
 
 
 def _probe(model, layers):
-    """Return what layers of a model put out for a small blank image, without leaving a trace in the model."""
+    """Return what layers of a model put out for a small blank image."""
     model = de_parallel(model)
+    with _at_rest(model) as blank:
+        return get_fpn_features(blank, model, layers)
+
+
+@contextmanager
+def _at_rest(model):
+    """Give a small blank image to try a model with, which leaves no trace in it."""
     parameter = next(model.parameters())
-    blank = torch.zeros(1, _input_channels(model), 64, 64, device=parameter.device, dtype=parameter.dtype)
     modes = {m: m.training for m in model.modules()}
     model.eval()
     with torch.no_grad():
-        features = get_fpn_features(blank, model, layers)
+        yield torch.zeros(1, _input_channels(model), 64, 64, device=parameter.device, dtype=parameter.dtype)
     for m, training in modes.items():
         m.training = training
-    return features
 
 
 def _input_channels(model):
@@ -356,8 +361,19 @@ def _outputs(convolutions):
     return [m for m in convolutions.modules() if isinstance(m, nn.Conv2d)][-1].out_channels
 
 
-def _common_branches(student, teacher):
-    return [branch for branch in _branches(_head(student)) if branch in _branches(_head(teacher))]
+def _active_branches(model):
+    """Return the branches of its head that a model goes through: with end2end=False, some releases leave one out."""
+    model, active = de_parallel(model), []
+    handles = [
+        boxes[0].register_forward_hook(lambda *_, branch=branch: active.append(branch))
+        for branch, (boxes, _) in _branches(_head(model)).items()
+    ]
+    with _at_rest(model) as blank:
+        _head(model).training = True  # which spares it to make boxes of its outputs
+        model(blank)
+    for handle in handles:
+        handle.remove()
+    return active
 
 
 class Watch:
@@ -620,7 +636,7 @@ class Distiller:
         self.batches = 0  # seen in it
         args = {key: getattr(trainer.args, key, default) for key, default in DISTILL_ARGS.items()}
         self.weights = [float(args[f"distill_{kind}_weight"]) for kind in ("feat", "online", "logit")]
-        _check_pair(student, self.teacher, trainer.logit_loss)
+        _check_pair(student, self.teacher)
         if self.online:
             _check_learner(student, self.teacher)
         layers_s, layers_t = _choose_layers(student, self.teacher, trainer.distill_layers)
@@ -924,7 +940,7 @@ def _layer_lists(layers):
     return [list(part) for part in lists]
 
 
-def _check_pair(student, teacher, logit_loss):
+def _check_pair(student, teacher):
     """Raise ValueError if one of the models cannot be distilled, or not by the other."""
     from ultralytics.nn.modules import Detect
 
@@ -934,18 +950,32 @@ def _check_pair(student, teacher, logit_loss):
     for what, fact in (("task", _task), ("number of image channels", _input_channels)):
         if fact(student) != fact(teacher):
             raise ValueError(f"model_t: expected the student's {what}, {fact(student)}, not {fact(teacher)}")
-    if not logit_loss:
-        return
+
+
+def _common_branches(student, teacher):
+    """Return the branches whose outputs the logit loss compares.
+
+    Raises:
+        ValueError: If the outputs of the two heads are not of the same shapes, or of no branch in common.
+    """
     head_s, head_t = _head(student), _head(teacher)
-    if not _common_branches(student, teacher):
+    shape = {
+        "classes": lambda head: head.nc,
+        "strides": lambda head: [int(stride) for stride in head.stride],
+        "box distribution bins": lambda head: head.reg_max,
+    }
+    for what, fact in shape.items():
+        if fact(head_s) != fact(head_t):
+            raise ValueError(
+                f"logit_loss: expected a teacher with the student's {fact(head_s)} {what}, not {fact(head_t)}; "
+                "train without logit_loss, or with a teacher that has them"
+            )
+    active = _active_branches(teacher)
+    common = [branch for branch in _active_branches(student) if branch in active]
+    if not common:
         kinds = " and ".join(type(head).__name__ for head in (head_s, head_t))
         raise ValueError(f"logit_loss: the heads {kinds} have no branch in common")
-    for name, meaning in (("nc", "classes"), ("nl", "levels"), ("reg_max", "box distribution bins")):
-        if getattr(head_s, name) != getattr(head_t, name):
-            raise ValueError(
-                f"logit_loss: expected a teacher with the student's {getattr(head_s, name)} {meaning}, "
-                f"not {getattr(head_t, name)}; train without logit_loss, or with a teacher that has them"
-            )
+    return common
 
 
 def _check_learner(student, teacher):

@@ -80,6 +80,11 @@ CASES = {
         "ValueError",
         r"logit_loss: expected a teacher with the student's 10 classes, not 5; train without logit_loss, or .+",
     ),
+    "other strides": Case(
+        "student='yolov8n-p2.yaml', model_t=save_teacher('p6.pt', 'yolov8s-p6.yaml'), logit_loss=True",
+        "ValueError",
+        r"logit_loss: expected a teacher with the student's \[4, 8, 16, 32\] strides, not \[8, 16, 32, 64\]; .+",
+    ),
     "too few classes to learn": Case(
         "model_t='classes.pt', distillonline=True",
         "ValueError",

@@ -92,18 +92,31 @@ def look(trainer):
     }})
     raise Enough
 
-for key, student, teacher, layers, given, logit, data, task in PAIRS:
-    points = {"kpt_shape": [4, 3]} if task == "pose" else {}
-    save_teacher("teacher.pt", teacher, **points)
+def step(student, **options):
     model = YOLO(student)
     model.add_callback("on_train_batch_end", look)
-    print(f"::{key}::")
     weightless = dict(box=0.0, cls=0.0, dfl=0.0, nbs=64, warmup_epochs=0, epochs=9, fraction=0.25, batch=4, imgsz=128)
-    options = dict(model_t="teacher.pt", logit_loss=logit, distill_layers=given, data=data)
     try:
         model.train(**{**SETTINGS, **weightless, **options})
     except Enough:
         pass
+"""
+
+ALL_PAIRS = """
+for key, student, teacher, layers, given, logit, data, task in PAIRS:
+    points = {"kpt_shape": [4, 3]} if task == "pose" else {}
+    save_teacher("teacher.pt", teacher, **points)
+    print(f"::{key}::")
+    step(student, model_t="teacher.pt", logit_loss=logit, distill_layers=given, data=data)
+"""
+
+SWITCHED_OFF = """
+key, layers = "off", [16, 19, 22]
+teacher = YOLO(save_teacher("teacher.pt", "yolo26s.yaml")).model
+teacher.model[-1].end2end = False
+before = {k: str(v) for k, v in vars(teacher.model[-1]).items()}
+step("yolo26n.yaml", model_t=teacher, logit_loss=True)
+report(untouched=before == {k: str(v) for k, v in vars(teacher.model[-1]).items()})
 """
 
 
@@ -117,7 +130,7 @@ def test_a_step_reaches_all_layers_and_branches(release: str, patched: Callable[
         (key, p.student, p.teacher, layers_of(p)[0], p.given, bool(p.imitating), data[p.task], p.task)
         for key, p in pairs.items()
     ]
-    run = lesson(patched(release), tmp_path, tmp_path, f"PAIRS = {rows!r}\n{CODE}", limit=900)
+    run = lesson(patched(release), tmp_path, tmp_path, f"PAIRS = {rows!r}\n{CODE}{ALL_PAIRS}", limit=900)
     for key, pair in pairs.items():
         check(pair, run.facts[key], run.log.split(f"::{key}::")[1])
 
@@ -145,3 +158,13 @@ def check(pair: Pair, found: dict[str, Any], log: str) -> None:
     assert len(found["align"]) == len(student)
     assert min(found["align"]) > 0, pair
     assert set(found["head"]) & (ONE_TO_MANY | ONE_TO_ONE) == pair.imitating, pair
+
+
+@pytest.mark.parametrize(("release", "imitating"), [("8.4.60", ONE_TO_MANY), ("8.4.190", ONE_TO_MANY | ONE_TO_ONE)])
+def test_a_branch_that_the_teacher_does_not_go_through_does_not_imitate(
+    release: str, imitating: set[str], patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    facts = lesson(patched(release), tmp_path, digits, CODE + SWITCHED_OFF).facts
+    assert facts["off"]["losses"]["dlogitLoss"] > 0
+    assert set(facts["off"]["head"]) & (ONE_TO_MANY | ONE_TO_ONE) == imitating
+    assert facts["untouched"]
