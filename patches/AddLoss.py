@@ -512,7 +512,7 @@ def load_teacher(teacher):
         ValueError: If the file holds no YOLO model.
     """
     if isinstance(teacher, nn.Module):
-        return teacher
+        return teacher.float()
     from ultralytics import YOLO
 
     try:

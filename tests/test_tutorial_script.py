@@ -60,6 +60,7 @@ tutorial("offline")
 tutorial("online", distillonline=True, logit_loss=True)
 
 train("object", model_t=YOLO("teacher.pt"))
+train("half", model_t=YOLO("teacher.pt").model.half(), logit_loss=True)
 """
 
 
@@ -69,6 +70,7 @@ def test_the_tutorials_script_runs_unchanged_and_leaves_its_teacher_alone(
 ) -> None:
     run = lesson(patched(release), tmp_path, digits, CODE)
     assert run.facts == {"offline": True, "online": True}
+    assert min(results(run, "half").column(column)[0] for column in (COLUMNS[0], COLUMNS[2])) > 0
     for name in ("offline", "online", "object"):
         feature, teacher, logit = (results(run, name).column(column)[0] for column in COLUMNS)
         assert feature > 0
