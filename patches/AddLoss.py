@@ -1002,18 +1002,26 @@ def _choose_layers(student, teacher, layers):
     Raises:
         ValueError: If distill_layers has no sense, or if it is not given and the models have no natural pairs.
     """
-    feeding = [list(_head(model).f) for model in (student, teacher)]
-    pair = _layer_lists(layers)
-    if pair is None and all(set(f) <= set(YOLOV8_LAYERS) for f in feeding):
-        pair = [list(YOLOV8_LAYERS), list(YOLOV8_LAYERS)]
-    if pair is None:
-        pair = feeding
-        if len(pair[0]) != len(pair[1]):
-            raise ValueError(
-                f"distill_layers: {len(pair[0])} layers feed the student's head and {len(pair[1])} the teacher's; "
-                "name the pairs, distill_layers=[[student's], [teacher's]]"
-            )
+    if layers is not None:
+        return _layer_lists(layers)
+    if _has_yolov8_layout(student) and _has_yolov8_layout(teacher):
+        return [list(YOLOV8_LAYERS), list(YOLOV8_LAYERS)]
+    pair = [_feeding_layers(student), _feeding_layers(teacher)]
+    if len(pair[0]) != len(pair[1]):
+        raise ValueError(
+            f"distill_layers: {len(pair[0])} layers feed the student's head and {len(pair[1])} the teacher's; "
+            "name the pairs, distill_layers=[[student's], [teacher's]]"
+        )
     return pair
+
+
+def _has_yolov8_layout(model):
+    return set(_feeding_layers(model)) <= set(YOLOV8_LAYERS) and max(YOLOV8_LAYERS) < _head(model).i
+
+
+def _feeding_layers(model):
+    """Return the numbers of the layers that feed the head; descriptions may count them from the head, as -1."""
+    return [f % _head(model).i for f in _head(model).f]
 
 
 def _channels(role, model, layers):
