@@ -668,6 +668,7 @@ class Distiller:
         _forget_criterion(self.teacher)
         if self.online:
             self.teacher.args = self.trainer.args
+            self.teacher.criterion = self.teacher.init_criterion()
 
     def _summary(self, layers_s, layers_t, channels_s, channels_t):
         trainer = self.trainer
@@ -696,9 +697,10 @@ class Distiller:
             self._restore(trainer.wdir)
         self.epoch, self.batches = trainer.epoch, 0
         trainer.distill_items.update(dict.fromkeys(DISTILL_LOSSES, 0.0))
-        criterion = getattr(self.teacher, "criterion", None)
-        if self.online and trainer.epoch > trainer.start_epoch and hasattr(criterion, "update"):
-            criterion.update()  # as the trainer does with the student's
+        if self.online and hasattr(self.teacher.criterion, "update"):
+            # YOLO26 goes from the one-to-many branch to the one-to-one, epoch by epoch; a resumed run is on the way.
+            self.teacher.criterion.updates = trainer.epoch - 1
+            self.teacher.criterion.update()
         trainer.model_t.train(self.online)
         trainer.distillloss.train()
 

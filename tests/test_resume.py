@@ -347,3 +347,38 @@ def test_a_run_is_resumed_with_a_teacher_that_has_moved(moved: Run) -> None:
 
 def test_a_run_is_not_resumed_with_a_teacher_of_another_shape(moved: Run) -> None:
     assert moved.facts["other"]["error"].startswith("ValueError: model_t: expected the teacher that ")
+
+
+# The schedule ---------------------------------------------------------------------------------------------------------
+
+SCHEDULE = """
+def interrupt(trainer):
+    if trainer.epoch == 1:
+        raise KeyboardInterrupt
+
+def look(trainer):
+    shares = [[c.o2m, c.o2o] for c in (trainer.model.criterion, trainer.model_t.criterion)]
+    seen.append([trainer.epoch, *shares])
+
+model = YOLO("yolo26n.yaml")
+model.add_callback("on_train_batch_end", look)
+model.add_callback("on_fit_epoch_end", interrupt)
+seen = []
+try:
+    model.train(**SETTINGS, model_t=save_teacher("teacher.pt", "yolo26s.yaml"), distillonline=True)
+except KeyboardInterrupt:
+    model = YOLO("run/weights/last.pt")
+    model.add_callback("on_train_batch_end", look)
+    model.train(resume=True)
+report(seen=seen)
+"""
+
+
+@pytest.mark.parametrize("release", ["8.4.60", "8.4.190"])
+def test_an_online_teacher_goes_from_branch_to_branch_with_the_student(
+    release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    seen = lesson(patched(release), tmp_path, digits, SCHEDULE, **SETTINGS).facts["seen"]
+    assert [epoch for epoch, *_ in seen] == [0, 1, 2, 3]
+    assert all(student == teacher for _, student, teacher in seen)
+    assert [share for _, _, (share, _) in seen] == pytest.approx([0.8, 0.8 - 0.7 / 3, 0.1 + 0.7 / 3, 0.1])
