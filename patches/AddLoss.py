@@ -654,6 +654,11 @@ class Distiller:
         if getattr(trainer.args, "compile", False):
             LOGGER.warning("'compile' is not supported with a teacher (model_t) and will be disabled.")
             trainer.args.compile = False
+        if trainer.batch_size < 1:
+            LOGGER.warning(
+                f"batch={trainer.batch_size}: AutoBatch measures the student's steps alone. If the teacher does not fit "
+                "beside them, give the size of a batch."
+            )
         if trainer.resume:
             self._resume()
         for event, function in (("on_model_save", save_distillation), ("on_train_end", finish_distillation)):
@@ -983,6 +988,11 @@ def _common_branches(student, teacher):
 def _check_learner(student, teacher):
     """Raise ValueError if a teacher cannot learn next to a student, from the labels of the student's data."""
     head_s, head_t = _head(student), _head(teacher)
+    if not any(isinstance(module, nn.BatchNorm2d) for module in teacher.modules()):
+        raise ValueError(
+            "distillonline: expected a teacher that can learn, not one that was fused to predict with; "
+            "give the path of its weights"
+        )
     if head_t.nc < head_s.nc:
         raise ValueError(
             f"distillonline: expected a teacher of at least {head_s.nc} classes, as in the data, not {head_t.nc}"

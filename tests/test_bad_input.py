@@ -85,6 +85,11 @@ CASES = {
         "ValueError",
         r"logit_loss: expected a teacher with the student's \[4, 8, 16, 32\] strides, not \[8, 16, 32, 64\]; .+",
     ),
+    "fused": Case(
+        "model_t=fused, distillonline=True",
+        "ValueError",
+        r"distillonline: expected a teacher that can learn, not one that was fused to predict with; give the path .+",
+    ),
     "too few classes to learn": Case(
         "model_t='classes.pt', distillonline=True",
         "ValueError",
@@ -186,6 +191,8 @@ teacher = save_teacher()
 Path("text.pt").write_text("model: yolov8s")
 Path("pickle.pt").write_bytes(pickle.dumps([1, 2]))
 torch.save(torch.nn.Linear(1, 1), "linear.pt")
+fused = YOLO(teacher)
+fused.fuse()
 save_teacher("segment.pt", "yolov8n-seg.yaml")
 save_teacher("classify.pt", "yolov8n-cls.yaml")
 save_teacher("classes.pt", classes=5)
@@ -237,3 +244,13 @@ def test_compilation_is_switched_off_with_a_warning(
     assert run.log.count("'compile' is not supported with a teacher (model_t) and will be disabled.") == 1
     assert "torch.compile" not in run.log
     assert min(results(run, "run").column("train/dlogitLoss")) > 0
+
+
+@pytest.mark.parametrize("release", ["8.2.50", "8.4.190"])
+def test_what_auto_batch_does_not_know_of_is_told(
+    release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    code = "train('taught', model_t=save_teacher(), batch=-1)\nprint('::alone::')\ntrain('alone', batch=-1)"
+    taught, alone = lesson(patched(release), tmp_path, digits, code).log.split("::alone::")
+    warning = "batch=-1: AutoBatch measures the student's steps alone."
+    assert [taught.count(warning), alone.count(warning)] == [1, 0]
