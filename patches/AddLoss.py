@@ -484,6 +484,8 @@ def claim_teacher(trainer):
     args = trainer.args
     if trainer.resume:
         vars(args).update(_resumed_args(trainer))
+    if hasattr(args, "distill_layers"):
+        args.distill_layers = _as_lists(args.distill_layers)
     given = {k: v for k, v in vars(args).items() if k in DISTILL_ARGS and v != DISTILL_ARGS[k]}
     source = given.get("model_t")
     if source is None:
@@ -595,8 +597,8 @@ def add_distill_curves(fig, ax, curves, save_dir):
     Returns:
         (tuple): Figure, axes and curves; those given if the results have no losses of distillation.
     """
-    header = next(Path(save_dir).glob("results*.csv")).read_text().split("\n", 1)[0]
-    columns = [column.strip() for column in header.split(",")]
+    results = next((file.read_text() for file in Path(save_dir).glob("results*.csv")), "")  # upstream misses them later
+    columns = [column.strip() for column in results.split("\n", 1)[0].split(",")]
     ours = [f"train/{key}" for key in DISTILL_LOSSES if f"train/{key}" in columns]
     if not ours:
         return fig, ax, curves
@@ -644,7 +646,10 @@ class Distiller:
             _channels("student", student, layers_s),
             _channels("teacher", self.teacher, layers_t),
         )
-        branches = _common_branches(student, self.teacher) if trainer.logit_loss else []
+        branches = []
+        if trainer.logit_loss:
+            branches = _common_branches(student, self.teacher)
+            _compare_names(self.teacher.names, trainer.data["names"])
         self.watch_student = Watch(layers_s, branches)
         self.watch_teacher = Watch(layers_t, branches)
 
@@ -656,8 +661,8 @@ class Distiller:
             trainer.args.compile = False
         if trainer.batch_size < 1:
             LOGGER.warning(
-                f"batch={trainer.batch_size}: AutoBatch measures the student's steps alone. If the teacher does not fit "
-                "beside them, give the size of a batch."
+                f"batch={trainer.batch_size}: AutoBatch measures the student's steps alone. If the teacher does not "
+                "fit beside them, give the size of a batch."
             )
         if trainer.resume:
             self._resume()
@@ -899,6 +904,11 @@ def _find_weights(path):
     """Return the path of a teacher's weights, or the name of an official model, which upstream knows to download."""
     from ultralytics.utils import downloads
 
+    if "\n" in str(path):
+        raise ValueError(
+            "model_t: expected a path, not the text of a model; give the path where other processes train, as with "
+            "several data sets or when tuning"
+        )
     if str(path).endswith((".yaml", ".yml")):
         raise ValueError(f"model_t={path}: expected trained weights, a description of a model knows nothing to teach")
     if Path(path).is_file():
@@ -929,6 +939,13 @@ def _check_args(args):
         if isinstance(value[key], bool) or not isinstance(value[key], (int, float)) or not 0 <= value[key] < math.inf:
             raise ValueError(f"{key}={value[key]!r}: expected a number that is not negative")
     _layer_lists(value["distill_layers"])
+
+
+def _as_lists(layers):
+    """Return distill_layers with NumPy's arrays and numbers as Python's, which can be written to args.yaml."""
+    if hasattr(layers, "tolist"):
+        return layers.tolist()
+    return [_as_lists(part) for part in layers] if isinstance(layers, (list, tuple)) else layers
 
 
 def _layer_lists(layers):
@@ -983,6 +1000,17 @@ def _common_branches(student, teacher):
         kinds = " and ".join(type(head).__name__ for head in (head_s, head_t))
         raise ValueError(f"logit_loss: the heads {kinds} have no branch in common")
     return common
+
+
+def _compare_names(theirs, ours):
+    """Warn if classes of the teacher are called otherwise than those of the data, both by number or in a list."""
+    theirs, ours = (dict(enumerate(names)) if isinstance(names, (list, tuple)) else names for names in (theirs, ours))
+    others = [i for i, name in ours.items() if theirs.get(i) != name]
+    if others:
+        LOGGER.warning(
+            f"logit_loss: class {others[0]} is {ours[others[0]]!r} in the data and {theirs.get(others[0])!r} to the "
+            "teacher. The two should have the same classes in the same order."
+        )
 
 
 def _check_learner(student, teacher):

@@ -40,6 +40,11 @@ CASES = {
     "a description": Case(
         "model_t='yolov8s.yaml'", "ValueError", r"model_t=yolov8s\.yaml: expected trained weights, .+"
     ),
+    "the text of a model": Case(
+        "model_t=str(YOLO('yolov8n.yaml').model)",
+        "ValueError",
+        r"model_t: expected a path, not the text of a model; give the path where other processes train, .+",
+    ),
     "other channels": Case(
         "model_t='grey.pt'", "ValueError", r"model_t: expected the student's number of image channels, 3, not 1"
     ),
@@ -254,3 +259,23 @@ def test_what_auto_batch_does_not_know_of_is_told(
     taught, alone = lesson(patched(release), tmp_path, digits, code).log.split("::alone::")
     warning = "batch=-1: AutoBatch measures the student's steps alone."
     assert [taught.count(warning), alone.count(warning)] == [1, 0]
+
+
+@pytest.mark.parametrize("release", ["8.2.50", "8.4.190"])
+def test_classes_of_other_names_are_told(
+    release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    code = """
+    teacher = YOLO(save_teacher()).model
+    print("::other::")
+    train("other", model_t=teacher, logit_loss=True)
+    print("::features::")
+    train("features", model_t=teacher)
+    teacher.names = [str(i) for i in range(10)]
+    print("::same::")
+    train("same", model_t=teacher, logit_loss=True)
+    """
+    _, *logs = re.split("::.+::", lesson(patched(release), tmp_path, digits, code).log)
+    warning = "logit_loss: class 0 is '0' in the data and 'digit 0' to the teacher."
+    assert [log.count(warning) for log in logs] == [1, 0, 0]
+    assert "logit_loss: class" not in logs[2]

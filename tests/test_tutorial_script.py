@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from lessons import COLUMNS, lesson, results, yolo
 from training import QUICK
 
@@ -16,6 +17,7 @@ RELEASES = ("8.0.136", "8.2.50", "8.3.100", "8.4.190")
 # The tutorial's script with paths and sizes that fit here. Everything about the caller's teacher is looked at.
 CODE = """
 import warnings
+import numpy as np
 
 save_teacher("teacher.pt")
 warnings.filterwarnings("ignore")
@@ -60,6 +62,8 @@ tutorial("offline")
 tutorial("online", distillonline=True, logit_loss=True)
 
 train("object", model_t=YOLO("teacher.pt"))
+train("array", model_t="teacher.pt", distill_layers=np.array([[2, 4], [4, 2]]))
+train("numbers", model_t="teacher.pt", distill_layers=[np.int64(15), 2])
 train("half", model_t=YOLO("teacher.pt").model.half(), logit_loss=True)
 """
 
@@ -71,6 +75,9 @@ def test_the_tutorials_script_runs_unchanged_and_leaves_its_teacher_alone(
     run = lesson(patched(release), tmp_path, digits, CODE)
     assert run.facts == {"offline": True, "online": True}
     assert min(results(run, "half").column(column)[0] for column in (COLUMNS[0], COLUMNS[2])) > 0
+    for name, layers in (("array", [[2, 4], [4, 2]]), ("numbers", [15, 2])):
+        assert yaml.safe_load((tmp_path / name / "args.yaml").read_text(encoding="utf-8"))["distill_layers"] == layers
+        assert results(run, name).column(COLUMNS[0])[0] > 0
     for name in ("offline", "online", "object"):
         feature, teacher, logit = (results(run, name).column(column)[0] for column in COLUMNS)
         assert feature > 0
