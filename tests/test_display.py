@@ -47,11 +47,18 @@ def curves(trainer):
 def observe(name, student, data, **options):
     tensorboard.WRITER = tensorboard.writer = writer = Writer()
     model = YOLO(student)
+    batches = []
+
+    def note(trainer):
+        losses = (trainer.featureloss, trainer.teacherloss, trainer.logitloss)
+        batches.append([trainer.epoch, *map(float, losses)])
+
+    model.add_callback("on_train_batch_end", note)
     for event in ("on_batch_end", "on_train_epoch_end"):
         if hasattr(tensorboard, event):
             model.add_callback(event, getattr(tensorboard, event))
     model.train(**{**SETTINGS, "name": name, "data": data, "epochs": 2, "val": False, **options})
-    report(**{name: {"curves": curves(model.trainer), "scalars": writer.scalars}})
+    report(**{name: {"curves": curves(model.trainer), "scalars": writer.scalars, "batches": batches}})
 
 SUFFIX = {"detect": "", "segment": "-seg", "pose": "-pose", "obb": "-obb"}
 for task, data in TASKS.items():
@@ -82,7 +89,7 @@ def run(
     folder = tmp_path_factory.mktemp(request.param)
     tasks = TASKS[:3] if request.param == "8.0.136" else TASKS
     sets = {task: str(make_digits(folder / "data" / task, images=10, size=64, task=task)) for task in tasks}
-    return lesson(patched(request.param), folder, folder, f"TASKS = {sets!r}\n{CODE}", limit=900)
+    return lesson(patched(request.param), folder, folder, f"TASKS = {sets!r}\n{CODE}", limit=900, batch=4)
 
 
 def tasks_of(run: Run) -> list[str]:
@@ -134,6 +141,16 @@ def test_results_csv_has_the_three_losses_in_all_rows(run: Run) -> None:
         assert all(column.startswith("train/") for column in table.columns[2:first])
         for column in COLUMNS:
             assert min(table.column(column)) > 0
+
+
+def test_the_losses_are_means_over_the_batches_of_an_epoch(run: Run) -> None:
+    for task in tasks_of(run):
+        table, batches = results(run, task), run.facts[task]["batches"]
+        assert [epoch for epoch, *_ in batches] == [0, 0, 1, 1]
+        for number, column in enumerate(COLUMNS, start=1):
+            values = [batch[number] for batch in batches]
+            assert len(set(values)) == len(values)
+            assert table.column(column) == pytest.approx([sum(values[:2]) / 2, sum(values[2:]) / 2], rel=1e-3, abs=2e-5)
 
 
 def test_the_curves_are_upstreams_and_ours(run: Run) -> None:

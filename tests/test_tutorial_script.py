@@ -62,6 +62,10 @@ tutorial("offline")
 tutorial("online", distillonline=True, logit_loss=True)
 
 train("object", model_t=YOLO("teacher.pt"))
+changed = YOLO("teacher.pt")
+changed.model.model[0].conv.weight.data.mul_(2)
+train("changed", model_t=changed)
+report(kept=torch.equal(YOLO("changed_teacher.pt").model.model[0].conv.weight, changed.model.model[0].conv.weight))
 train("array", model_t="teacher.pt", distill_layers=np.array([[2, 4], [4, 2]]))
 train("numbers", model_t="teacher.pt", distill_layers=[np.int64(15), 2])
 train("half", model_t=YOLO("teacher.pt").model.half(), logit_loss=True)
@@ -73,7 +77,8 @@ def test_the_tutorials_script_runs_unchanged_and_leaves_its_teacher_alone(
     release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
 ) -> None:
     run = lesson(patched(release), tmp_path, digits, CODE)
-    assert run.facts == {"offline": True, "online": True}
+    assert run.facts == {"offline": True, "online": True, "kept": True}
+    assert f"model_t: {tmp_path}/changed_teacher.pt" in (tmp_path / "changed/args.yaml").read_text(encoding="utf-8")
     assert min(results(run, "half").column(column)[0] for column in (COLUMNS[0], COLUMNS[2])) > 0
     for name, layers in (("array", [[2, 4], [4, 2]]), ("numbers", [15, 2])):
         assert yaml.safe_load((tmp_path / name / "args.yaml").read_text(encoding="utf-8"))["distill_layers"] == layers
