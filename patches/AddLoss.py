@@ -10,12 +10,13 @@ The student learns its task as ever, and in addition from up to three losses:
     dlogitLoss  the raw outputs of its head resemble the teacher's (Distill_LogitLoss)
     dlineLoss   with an online teacher, which goes on learning next to the student: the teacher's own task loss
 
-The file is in three parts: the losses, how a model is watched while it works, and what the trainer calls. It asks for
-nothing but PyTorch 1.13 and Python 3.8; what it needs of Ultralytics is imported where it is used.
+The file is in three parts: the losses, how a model is watched while it works, and what the command line and the trainer
+call. It asks for nothing but PyTorch 1.13 and Python 3.8; what it needs of Ultralytics is imported where it is used.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import os
@@ -45,6 +46,9 @@ DISTILL_ARGS = {
     "distill_online_weight": 1.0,
     "distill_logit_weight": 1.0,
 }
+
+# What lies beside last.pt while a run goes on: the feature loss, and a teacher that learns online.
+STATE, TEACHER = "last_distill.pt", "last_teacher.pt"
 
 # The layers compared by default on the YOLOv8 layout: backbone stages and neck outputs.
 YOLOV8_LAYERS = (2, 4, 6, 8, 12, 15, 18, 21)
@@ -316,17 +320,22 @@ def get_channels(model, fpn_layers=(15, 18, 21)):
 
 
 def _probe(model, layers):
-    """Return what layers of a model put out for a small blank image, without leaving a trace in the model."""
+    """Return what layers of a model put out for a small blank image."""
     model = de_parallel(model)
+    with _at_rest(model) as blank:
+        return get_fpn_features(blank, model, layers)
+
+
+@contextmanager
+def _at_rest(model):
+    """Give a small blank image to try a model with, which leaves no trace in it."""
     parameter = next(model.parameters())
-    blank = torch.zeros(1, _input_channels(model), 64, 64, device=parameter.device, dtype=parameter.dtype)
     modes = {m: m.training for m in model.modules()}
     model.eval()
     with torch.no_grad():
-        features = get_fpn_features(blank, model, layers)
+        yield torch.zeros(1, _input_channels(model), 64, 64, device=parameter.device, dtype=parameter.dtype)
     for m, training in modes.items():
         m.training = training
-    return features
 
 
 def _input_channels(model):
@@ -352,8 +361,19 @@ def _outputs(convolutions):
     return [m for m in convolutions.modules() if isinstance(m, nn.Conv2d)][-1].out_channels
 
 
-def _common_branches(student, teacher):
-    return [branch for branch in _branches(_head(student)) if branch in _branches(_head(teacher))]
+def _active_branches(model):
+    """Return the branches of its head that a model goes through: with end2end=False, some releases leave one out."""
+    model, active = de_parallel(model), []
+    handles = [
+        boxes[0].register_forward_hook(lambda *_, branch=branch: active.append(branch))
+        for branch, (boxes, _) in _branches(_head(model)).items()
+    ]
+    with _at_rest(model) as blank:
+        _head(model).training = True  # which spares it to make boxes of its outputs
+        model(blank)
+    for handle in handles:
+        handle.remove()
+    return active
 
 
 class Watch:
@@ -407,7 +427,41 @@ class Watch:
         return features, logits
 
 
-# What the trainer calls ---------------------------------------------------------------------------------------------
+# What the command line and the trainer call --------------------------------------------------------------------------
+
+
+def complete_argument(argument):
+    """Return an argument of the command line with its value: a bare "logit_loss" means "logit_loss=True".
+
+    Args:
+        argument (str): As typed; what is no argument of distillation, or has a value, is returned as it is.
+
+    Returns:
+        (str): The argument, which upstream goes on to read.
+
+    Raises:
+        SyntaxError: If an argument of distillation needs a value and has none.
+    """
+    if argument not in DISTILL_ARGS:
+        return argument
+    if not isinstance(DISTILL_ARGS[argument], bool):
+        raise SyntaxError(f"'{argument}': expected a value, {argument}=...")
+    return f"{argument}=True"
+
+
+def given_teacher(args):
+    """Return the teacher that a run is given, as an argument to be taken over; none if it is given none.
+
+    A run that is resumed takes its arguments from the checkpoint. Its teacher may have moved since then.
+
+    Args:
+        args (SimpleNamespace): The arguments of the run, before those of the checkpoint are read.
+
+    Returns:
+        (dict): The argument by name.
+    """
+    teacher = getattr(args, "model_t", None)
+    return {} if teacher is None else {"model_t": teacher}
 
 
 def claim_teacher(trainer):
@@ -429,9 +483,9 @@ def claim_teacher(trainer):
     """
     args = trainer.args
     if trainer.resume:
-        vars(args).update(_load_state(trainer).get("args", {}))
-    else:
-        _forget_state(trainer)  # of another run in this folder: this one may have no teacher
+        vars(args).update(_resumed_args(trainer))
+    if hasattr(args, "distill_layers"):
+        args.distill_layers = _as_lists(args.distill_layers)
     given = {k: v for k, v in vars(args).items() if k in DISTILL_ARGS and v != DISTILL_ARGS[k]}
     source = given.get("model_t")
     if source is None:
@@ -460,7 +514,7 @@ def load_teacher(teacher):
         ValueError: If the file holds no YOLO model.
     """
     if isinstance(teacher, nn.Module):
-        return teacher
+        return teacher.float()
     from ultralytics import YOLO
 
     try:
@@ -478,10 +532,21 @@ def optimizer_arguments(trainer):
     Returns:
         (dict): Arguments by name; none without a teacher, so that a build_optimizer that does not know them, in a
             trainer of the user's own, is called as ever.
+
+    Raises:
+        TypeError: If there is a teacher and such a build_optimizer.
     """
     if trainer.model_t is None:
         return {}
-    return {key: getattr(trainer, key) for key in ("model_t", "distillloss", "distillonline")}
+    arguments = {key: getattr(trainer, key) for key in ("model_t", "distillloss", "distillonline")}
+    try:
+        inspect.signature(trainer.build_optimizer).bind_partial(**arguments)
+    except TypeError as e:
+        raise TypeError(
+            f"model_t: expected {type(trainer).__name__}.build_optimizer to take {', '.join(arguments)}; "
+            "let it take **kwargs, and hand them on to super().build_optimizer"
+        ) from e
+    return arguments
 
 
 def group_distillation_parameters(g, model_t, distillloss, distillonline, use_muon=False):
@@ -532,8 +597,8 @@ def add_distill_curves(fig, ax, curves, save_dir):
     Returns:
         (tuple): Figure, axes and curves; those given if the results have no losses of distillation.
     """
-    header = next(Path(save_dir).glob("results*.csv")).read_text().split("\n", 1)[0]
-    columns = [column.strip() for column in header.split(",")]
+    results = next((file.read_text() for file in Path(save_dir).glob("results*.csv")), "")  # upstream misses them later
+    columns = [column.strip() for column in results.split("\n", 1)[0].split(",")]
     ours = [f"train/{key}" for key in DISTILL_LOSSES if f"train/{key}" in columns]
     if not ours:
         return fig, ax, curves
@@ -573,7 +638,7 @@ class Distiller:
         self.batches = 0  # seen in it
         args = {key: getattr(trainer.args, key, default) for key, default in DISTILL_ARGS.items()}
         self.weights = [float(args[f"distill_{kind}_weight"]) for kind in ("feat", "online", "logit")]
-        _check_pair(student, self.teacher, trainer.logit_loss)
+        _check_pair(student, self.teacher)
         if self.online:
             _check_learner(student, self.teacher)
         layers_s, layers_t = _choose_layers(student, self.teacher, trainer.distill_layers)
@@ -581,7 +646,10 @@ class Distiller:
             _channels("student", student, layers_s),
             _channels("teacher", self.teacher, layers_t),
         )
-        branches = _common_branches(student, self.teacher) if trainer.logit_loss else []
+        branches = []
+        if trainer.logit_loss:
+            branches = _common_branches(student, self.teacher)
+            _compare_names(self.teacher.names, trainer.data["names"])
         self.watch_student = Watch(layers_s, branches)
         self.watch_teacher = Watch(layers_t, branches)
 
@@ -591,8 +659,13 @@ class Distiller:
         if getattr(trainer.args, "compile", False):
             LOGGER.warning("'compile' is not supported with a teacher (model_t) and will be disabled.")
             trainer.args.compile = False
+        if trainer.batch_size < 1:
+            LOGGER.warning(
+                f"batch={trainer.batch_size}: AutoBatch measures the student's steps alone. If the teacher does not "
+                "fit beside them, give the size of a batch."
+            )
         if trainer.resume:
-            self._restore()
+            self._resume()
         for event, function in (("on_model_save", save_distillation), ("on_train_end", finish_distillation)):
             if function not in trainer.callbacks[event]:
                 trainer.add_callback(event, function)
@@ -605,6 +678,7 @@ class Distiller:
         _forget_criterion(self.teacher)
         if self.online:
             self.teacher.args = self.trainer.args
+            self.teacher.criterion = self.teacher.init_criterion()
 
     def _summary(self, layers_s, layers_t, channels_s, channels_t):
         trainer = self.trainer
@@ -630,12 +704,13 @@ class Distiller:
         """Put the teacher into its mode and begin new means; if NaN has sent the trainer back to last.pt, follow."""
         trainer = self.trainer
         if trainer.start_epoch < trainer.epoch == self.epoch:
-            self._restore()
+            self._restore(trainer.wdir)
         self.epoch, self.batches = trainer.epoch, 0
         trainer.distill_items.update(dict.fromkeys(DISTILL_LOSSES, 0.0))
-        criterion = getattr(self.teacher, "criterion", None)
-        if self.online and trainer.epoch > trainer.start_epoch and hasattr(criterion, "update"):
-            criterion.update()  # as the trainer does with the student's
+        if self.online and hasattr(self.teacher.criterion, "update"):
+            # YOLO26 goes from the one-to-many branch to the one-to-one, epoch by epoch; a resumed run is on the way.
+            self.teacher.criterion.updates = trainer.epoch - 1
+            self.teacher.criterion.update()
         trainer.model_t.train(self.online)
         trainer.distillloss.train()
 
@@ -685,49 +760,80 @@ class Distiller:
             if module is not None:
                 nn.utils.clip_grad_norm_(module.parameters(), max_norm=10.0)
 
-    def _restore(self):
-        """Restore feature loss and online teacher as they were when last.pt was saved."""
-        trainer = self.trainer
-        state = _load_state(trainer)
-        if not state:
-            return
-        de_parallel(trainer.distillloss).load_state_dict(state["distillloss"])
-        if self.online:
-            saved = load_teacher(str(trainer.wdir / "last_teacher.pt"))
-            self.teacher.load_state_dict(saved.state_dict())
+    def _resume(self):
+        """Restore what was saved with the checkpoint that is resumed, which may lie in another folder than the run."""
+        checkpoint = Path(self.trainer.args.model)
+        saved, wanted = self._restore(checkpoint.parent), _read_checkpoint(self.trainer)["epoch"]
+        if saved is None:
+            LOGGER.warning(
+                f"{checkpoint} is resumed without {STATE} beside it{f' and {TEACHER}' if self.online else ''}: what "
+                "distillation trains begins anew"
+            )
+        elif saved != wanted:
+            LOGGER.warning(
+                f"{checkpoint} is of epoch {wanted + 1}, what distillation trains is resumed as it was after epoch "
+                f"{saved + 1}"
+            )
+
+    def _restore(self, folder):
+        """Restore feature loss and online teacher as they were when they were saved to a folder.
+
+        Args:
+            folder (Path): Where save_distillation has saved them.
+
+        Returns:
+            (int | None): The epoch at whose end that was; None if it never was.
+
+        Raises:
+            ValueError: If they are not those of this run.
+        """
+        files = [folder / STATE, folder / TEACHER][: 1 + self.online]
+        if not all(file.exists() for file in files):
+            return None
+        state = torch.load(files[0], map_location="cpu", weights_only=True)
+        try:
+            de_parallel(self.trainer.distillloss).load_state_dict(state["distillloss"])
+            if self.online:
+                self.teacher.load_state_dict(load_teacher(str(files[1])).state_dict())
+        except RuntimeError as e:
+            raise ValueError(f"model_t: expected the teacher that {folder} was trained with: {e}") from e
+        return state["epoch"]
 
 
 def save_distillation(trainer):
     """Save, beside last.pt, what a later run needs to resume the distillation; and an online teacher."""
     if trainer.model_t is None:
         return
-    args = {key: getattr(trainer.args, key) for key in DISTILL_ARGS if hasattr(trainer.args, key)}
-    state = {"epoch": trainer.epoch, "args": args, "distillloss": de_parallel(trainer.distillloss).state_dict()}
     if trainer.distillonline:
-        _save_model(de_parallel(trainer.model_t), trainer.wdir / "last_teacher.pt")
-    with _replacing(_state_file(trainer)) as path:
-        torch.save(state, path)
+        _save_model(de_parallel(trainer.model_t), trainer.wdir / TEACHER)
+    with _replacing(trainer.wdir / STATE) as path:
+        torch.save({"epoch": trainer.epoch, "distillloss": de_parallel(trainer.distillloss).state_dict()}, path)
 
 
 def finish_distillation(trainer):
     """Remove what only a resumed run needs: upstream has just done so with the optimizer's state."""
-    if trainer.model_t is not None:
-        _forget_state(trainer)
+    state = trainer.wdir / STATE
+    if trainer.model_t is not None and state.exists():
+        state.unlink()
 
 
-def _state_file(trainer):
-    return trainer.wdir / "last_distill.pt"
+def _resumed_args(trainer):
+    """Return the arguments of distillation of the run that is resumed, with the teacher that is given now, if one is.
+
+    Releases drop from a checkpoint's arguments what they do not know.
+    """
+    saved = {k: v for k, v in _read_checkpoint(trainer).get("train_args", {}).items() if k in DISTILL_ARGS}
+    given = given_teacher(trainer.args)
+    if given and saved.get("model_t") is None:
+        raise ValueError(f"model_t: {trainer.args.model} was trained without a teacher and cannot be resumed with one")
+    return {**saved, **given}
 
 
-def _forget_state(trainer):
-    if RANK in (-1, 0) and _state_file(trainer).exists():
-        _state_file(trainer).unlink()
+def _read_checkpoint(trainer):
+    """Return the checkpoint that a run resumes, as upstream has saved it."""
+    from ultralytics.nn.tasks import torch_safe_load
 
-
-def _load_state(trainer):
-    """Return what save_distillation has saved for the run, {} if it was none with distillation."""
-    path = _state_file(trainer)
-    return torch.load(path, map_location="cpu") if path.exists() else {}
+    return torch_safe_load(trainer.args.model)[0]
 
 
 @contextmanager
@@ -798,6 +904,11 @@ def _find_weights(path):
     """Return the path of a teacher's weights, or the name of an official model, which upstream knows to download."""
     from ultralytics.utils import downloads
 
+    if "\n" in str(path):
+        raise ValueError(
+            "model_t: expected a path, not the text of a model; give the path where other processes train, as with "
+            "several data sets or when tuning"
+        )
     if str(path).endswith((".yaml", ".yml")):
         raise ValueError(f"model_t={path}: expected trained weights, a description of a model knows nothing to teach")
     if Path(path).is_file():
@@ -805,7 +916,10 @@ def _find_weights(path):
     official = getattr(downloads, "GITHUB_ASSETS_NAMES", ()) or downloads.GITHUB_ASSET_NAMES  # new name, old name
     if str(path) in official:
         return path
-    raise FileNotFoundError(f"model_t={path}: there is no such file")
+    raise FileNotFoundError(
+        f"model_t={path}: there is no such file; give the place where it is now, when resuming as well, "
+        "or model_t=None to train without a teacher"
+    )
 
 
 def _check_args(args):
@@ -827,6 +941,13 @@ def _check_args(args):
     _layer_lists(value["distill_layers"])
 
 
+def _as_lists(layers):
+    """Return distill_layers with NumPy's arrays and numbers as Python's, which can be written to args.yaml."""
+    if hasattr(layers, "tolist"):
+        return layers.tolist()
+    return [_as_lists(part) for part in layers] if isinstance(layers, (list, tuple)) else layers
+
+
 def _layer_lists(layers):
     """Return distill_layers as a list for the student and one for the teacher; None if it is not given."""
     if layers is None:
@@ -843,7 +964,7 @@ def _layer_lists(layers):
     return [list(part) for part in lists]
 
 
-def _check_pair(student, teacher, logit_loss):
+def _check_pair(student, teacher):
     """Raise ValueError if one of the models cannot be distilled, or not by the other."""
     from ultralytics.nn.modules import Detect
 
@@ -853,23 +974,53 @@ def _check_pair(student, teacher, logit_loss):
     for what, fact in (("task", _task), ("number of image channels", _input_channels)):
         if fact(student) != fact(teacher):
             raise ValueError(f"model_t: expected the student's {what}, {fact(student)}, not {fact(teacher)}")
-    if not logit_loss:
-        return
+
+
+def _common_branches(student, teacher):
+    """Return the branches whose outputs the logit loss compares.
+
+    Raises:
+        ValueError: If the outputs of the two heads are not of the same shapes, or of no branch in common.
+    """
     head_s, head_t = _head(student), _head(teacher)
-    if not _common_branches(student, teacher):
+    shape = {
+        "classes": lambda head: head.nc,
+        "strides": lambda head: [int(stride) for stride in head.stride],
+        "box distribution bins": lambda head: head.reg_max,
+    }
+    for what, fact in shape.items():
+        if fact(head_s) != fact(head_t):
+            raise ValueError(
+                f"logit_loss: expected a teacher with the student's {fact(head_s)} {what}, not {fact(head_t)}; "
+                "train without logit_loss, or with a teacher that has them"
+            )
+    active = _active_branches(teacher)
+    common = [branch for branch in _active_branches(student) if branch in active]
+    if not common:
         kinds = " and ".join(type(head).__name__ for head in (head_s, head_t))
         raise ValueError(f"logit_loss: the heads {kinds} have no branch in common")
-    for name, meaning in (("nc", "classes"), ("nl", "levels"), ("reg_max", "box distribution bins")):
-        if getattr(head_s, name) != getattr(head_t, name):
-            raise ValueError(
-                f"logit_loss: expected a teacher with the student's {getattr(head_s, name)} {meaning}, "
-                f"not {getattr(head_t, name)}; train without logit_loss, or with a teacher that has them"
-            )
+    return common
+
+
+def _compare_names(theirs, ours):
+    """Warn if classes of the teacher are called otherwise than those of the data, both by number or in a list."""
+    theirs, ours = (dict(enumerate(names)) if isinstance(names, (list, tuple)) else names for names in (theirs, ours))
+    others = [i for i, name in ours.items() if theirs.get(i) != name]
+    if others:
+        LOGGER.warning(
+            f"logit_loss: class {others[0]} is {ours[others[0]]!r} in the data and {theirs.get(others[0])!r} to the "
+            "teacher. The two should have the same classes in the same order."
+        )
 
 
 def _check_learner(student, teacher):
     """Raise ValueError if a teacher cannot learn next to a student, from the labels of the student's data."""
     head_s, head_t = _head(student), _head(teacher)
+    if not any(isinstance(module, nn.BatchNorm2d) for module in teacher.modules()):
+        raise ValueError(
+            "distillonline: expected a teacher that can learn, not one that was fused to predict with; "
+            "give the path of its weights"
+        )
     if head_t.nc < head_s.nc:
         raise ValueError(
             f"distillonline: expected a teacher of at least {head_s.nc} classes, as in the data, not {head_t.nc}"
@@ -891,18 +1042,26 @@ def _choose_layers(student, teacher, layers):
     Raises:
         ValueError: If distill_layers has no sense, or if it is not given and the models have no natural pairs.
     """
-    feeding = [list(_head(model).f) for model in (student, teacher)]
-    pair = _layer_lists(layers)
-    if pair is None and all(set(f) <= set(YOLOV8_LAYERS) for f in feeding):
-        pair = [list(YOLOV8_LAYERS), list(YOLOV8_LAYERS)]
-    if pair is None:
-        pair = feeding
-        if len(pair[0]) != len(pair[1]):
-            raise ValueError(
-                f"distill_layers: {len(pair[0])} layers feed the student's head and {len(pair[1])} the teacher's; "
-                "name the pairs, distill_layers=[[student's], [teacher's]]"
-            )
+    if layers is not None:
+        return _layer_lists(layers)
+    if _has_yolov8_layout(student) and _has_yolov8_layout(teacher):
+        return [list(YOLOV8_LAYERS), list(YOLOV8_LAYERS)]
+    pair = [_feeding_layers(student), _feeding_layers(teacher)]
+    if len(pair[0]) != len(pair[1]):
+        raise ValueError(
+            f"distill_layers: {len(pair[0])} layers feed the student's head and {len(pair[1])} the teacher's; "
+            "name the pairs, distill_layers=[[student's], [teacher's]]"
+        )
     return pair
+
+
+def _has_yolov8_layout(model):
+    return set(_feeding_layers(model)) <= set(YOLOV8_LAYERS) and max(YOLOV8_LAYERS) < _head(model).i
+
+
+def _feeding_layers(model):
+    """Return the numbers of the layers that feed the head; descriptions may count them from the head, as -1."""
+    return [f % _head(model).i for f in _head(model).f]
 
 
 def _channels(role, model, layers):

@@ -195,15 +195,15 @@ BREAKS = (
     Break(
         "a resumed run has the same feature loss",
         RUNTIME,
-        '        de_parallel(trainer.distillloss).load_state_dict(state["distillloss"])\n',
+        '            de_parallel(self.trainer.distillloss).load_state_dict(state["distillloss"])\n',
         "",
         "resume::same_feature_loss and 8.2.50",
     ),
     Break(
         "a resumed run has the same online teacher",
         RUNTIME,
-        "            self.teacher.load_state_dict(saved.state_dict())\n",
-        "            pass\n",
+        "                self.teacher.load_state_dict(load_teacher(str(files[1])).state_dict())\n",
+        "                pass\n",
         "resume::same_teacher and 8.2.50",
     ),
     Break(
@@ -216,8 +216,8 @@ BREAKS = (
     Break(
         "a finished run leaves nothing that only a resumed one needs",
         RUNTIME,
-        "        _forget_state(trainer)\n\n\ndef _state_file",
-        "        pass\n\n\ndef _state_file",
+        "        state.unlink()\n",
+        "        pass\n",
         "resume::leaves_nothing and 8.2.50",
     ),
     Break(
@@ -230,8 +230,8 @@ BREAKS = (
     Break(
         "a run in several processes is resumed",
         RUNTIME,
-        "        if trainer.resume:\n            self._restore()",
-        "        if trainer.resume and RANK == -1:\n            self._restore()",
+        "        if trainer.resume:\n            self._resume()",
+        "        if trainer.resume and RANK == -1:\n            self._resume()",
         "several_processes::resumed and 8.2.50",
     ),
     # Models, optimizers, display, bad input, interruptions.
@@ -280,8 +280,8 @@ BREAKS = (
     Break(
         "a missing teacher is one clear error",
         RUNTIME,
-        'raise FileNotFoundError(f"model_t={path}: there is no such file")',
-        "return path",
+        '    raise FileNotFoundError(\n        f"model_t',
+        '    return path\n    raise FileNotFoundError(\n        f"model_t',
         "bad_input::makes_no_sense and 8.2.50",
     ),
     Break(

@@ -267,8 +267,8 @@ def _added_module(checkout: Patched) -> str:
 
 
 def _attributes(checkout: Patched) -> str:
-    functions = ("claim_teacher", "group_distillation_parameters", "load_teacher", "optimizer_arguments")
-    checkout.imports(TRAINER, "Distiller", "DistillItems", *functions)
+    functions = ("claim_teacher", "given_teacher", "group_distillation_parameters", "load_teacher")
+    checkout.imports(TRAINER, "Distiller", "DistillItems", "optimizer_arguments", *functions)
     init = checkout.trainer("__init__")
     claim = init.one(r"self\.model_t = ")
     if claim.text != "self.model_t = claim_teacher(self)":
@@ -288,7 +288,20 @@ def _attributes(checkout: Patched) -> str:
         (anchor.around, anchor.index + 1 + i) for i in range(len(block))
     ]:
         _fail(f"expected the attributes directly behind self.plot_idx, one below the other, line {block[0].line}")
+    _resumed_teacher(checkout)
     return f"{claim.beside(-1)} ... {claim.beside(1)}; {anchor.text} ... {block[-1].beside(1)}"
+
+
+def _resumed_teacher(checkout: Patched) -> None:
+    """Require the teacher that is given to be among the arguments that a resumed run takes from its checkpoint."""
+    resume = checkout.trainer("check_resume")
+    given = resume.one(r"ckpt_args\.update\(given_teacher\(self\.args\)\)$")
+    if given.beside(1) != "self.args = get_cfg(ckpt_args)":
+        _fail(f"expected given_teacher directly before the arguments are made, not before {given.beside(1)!r}")
+    made = resume.one(r"ckpt_args = ")
+    _in_order(("the checkpoint's arguments", made.line), ("given_teacher", given.line))
+    if [spot.text for spot in given.around if spot.text != "try:"] != ["if resume:"]:
+        _fail("expected given_teacher in 'if resume:'")
 
 
 def _teacher_to_device(checkout: Patched) -> str:
@@ -497,7 +510,8 @@ def _optimizer_groups(checkout: Patched) -> str:
 
 
 def _train_arguments(checkout: Patched) -> str:
-    checkout.imports(CFG, "DISTILL_ARGS")
+    checkout.imports(CFG, "DISTILL_ARGS", "complete_argument")
+    _bare_arguments(checkout)
     check = checkout.scope(CFG, "check_dict_alignment", "check_cfg_mismatch")
     joined = check.one(r"(\w+) = \{\*\1, \*DISTILL_ARGS\}$")
     base, place = joined.text.split()[0], joined
@@ -513,6 +527,14 @@ def _train_arguments(checkout: Patched) -> str:
     if not re.match(rf"{base}, \w+ = ", place.beside(-1)):
         _fail(f"expected it directly behind the keys, not behind {place.beside(-1)!r}")
     return f"{check.name}: {place.beside(-1)} ... {place.beside(1)}"
+
+
+def _bare_arguments(checkout: Patched) -> None:
+    """Require an argument of the command line to be completed before it is split at its equals sign."""
+    entrypoint = checkout.scope(CFG, "entrypoint")
+    completed, split = entrypoint.one(r"a = complete_argument\(a\)$"), entrypoint.one(r"if '=' in a:")
+    if completed.around != split.around or completed.index != split.index - 1:
+        _fail(f"expected complete_argument directly before \"if '=' in a\", not before {completed.beside(1)!r}")
 
 
 def _progress_header(checkout: Patched) -> str:

@@ -28,8 +28,10 @@ class Case(NamedTuple):
 
 CASES = {
     # The teacher.
-    "missing": Case("model_t='none.pt'", "FileNotFoundError", r"model_t=none\.pt: there is no such file"),
-    "a folder": Case("model_t='.'", "FileNotFoundError", r"model_t=\.: there is no such file"),
+    "missing": Case(
+        "model_t='none.pt'", "FileNotFoundError", r"model_t=none\.pt: there is no such file; .+ model_t=None to .+"
+    ),
+    "a folder": Case("model_t='.'", "FileNotFoundError", r"model_t=\.: there is no such file; .+"),
     "a text": Case("model_t='text.pt'", "ValueError", r"model_t=\S*text\.pt does not hold a YOLO model: .+"),
     "a pickle": Case("model_t='pickle.pt'", "ValueError", r"model_t=\S*pickle\.pt does not hold a YOLO model: .+"),
     "a layer": Case("model_t='linear.pt'", "ValueError", r"model_t=\S*linear\.pt does not hold a YOLO model: .+"),
@@ -37,6 +39,11 @@ CASES = {
     "any module": Case("model_t=torch.nn.Linear(1, 1)", "TypeError", r"model_t: expected .+, not Linear"),
     "a description": Case(
         "model_t='yolov8s.yaml'", "ValueError", r"model_t=yolov8s\.yaml: expected trained weights, .+"
+    ),
+    "the text of a model": Case(
+        "model_t=str(YOLO('yolov8n.yaml').model)",
+        "ValueError",
+        r"model_t: expected a path, not the text of a model; give the path where other processes train, .+",
     ),
     "other channels": Case(
         "model_t='grey.pt'", "ValueError", r"model_t: expected the student's number of image channels, 3, not 1"
@@ -77,6 +84,16 @@ CASES = {
         "model_t='classes.pt', logit_loss=True",
         "ValueError",
         r"logit_loss: expected a teacher with the student's 10 classes, not 5; train without logit_loss, or .+",
+    ),
+    "other strides": Case(
+        "student='yolov8n-p2.yaml', model_t=save_teacher('p6.pt', 'yolov8s-p6.yaml'), logit_loss=True",
+        "ValueError",
+        r"logit_loss: expected a teacher with the student's \[4, 8, 16, 32\] strides, not \[8, 16, 32, 64\]; .+",
+    ),
+    "fused": Case(
+        "model_t=fused, distillonline=True",
+        "ValueError",
+        r"distillonline: expected a teacher that can learn, not one that was fused to predict with; give the path .+",
     ),
     "too few classes to learn": Case(
         "model_t='classes.pt', distillonline=True",
@@ -179,6 +196,8 @@ teacher = save_teacher()
 Path("text.pt").write_text("model: yolov8s")
 Path("pickle.pt").write_bytes(pickle.dumps([1, 2]))
 torch.save(torch.nn.Linear(1, 1), "linear.pt")
+fused = YOLO(teacher)
+fused.fuse()
 save_teacher("segment.pt", "yolov8n-seg.yaml")
 save_teacher("classify.pt", "yolov8n-cls.yaml")
 save_teacher("classes.pt", classes=5)
@@ -230,3 +249,33 @@ def test_compilation_is_switched_off_with_a_warning(
     assert run.log.count("'compile' is not supported with a teacher (model_t) and will be disabled.") == 1
     assert "torch.compile" not in run.log
     assert min(results(run, "run").column("train/dlogitLoss")) > 0
+
+
+@pytest.mark.parametrize("release", ["8.2.50", "8.4.190"])
+def test_what_auto_batch_does_not_know_of_is_told(
+    release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    code = "train('taught', model_t=save_teacher(), batch=-1)\nprint('::alone::')\ntrain('alone', batch=-1)"
+    taught, alone = lesson(patched(release), tmp_path, digits, code).log.split("::alone::")
+    warning = "batch=-1: AutoBatch measures the student's steps alone."
+    assert [taught.count(warning), alone.count(warning)] == [1, 0]
+
+
+@pytest.mark.parametrize("release", ["8.2.50", "8.4.190"])
+def test_classes_of_other_names_are_told(
+    release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    code = """
+    teacher = YOLO(save_teacher()).model
+    print("::other::")
+    train("other", model_t=teacher, logit_loss=True)
+    print("::features::")
+    train("features", model_t=teacher)
+    teacher.names = [str(i) for i in range(10)]
+    print("::same::")
+    train("same", model_t=teacher, logit_loss=True)
+    """
+    _, *logs = re.split("::.+::", lesson(patched(release), tmp_path, digits, code).log)
+    warning = "logit_loss: class 0 is '0' in the data and 'digit 0' to the teacher."
+    assert [log.count(warning) for log in logs] == [1, 0, 0]
+    assert "logit_loss: class" not in logs[2]

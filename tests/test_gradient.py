@@ -45,12 +45,13 @@ class Observed(DetectionTrainer):
             "losses": [float(x) for x in (self.featureloss, self.teacherloss, self.logitloss)],
             "modes": [self.model.training, loss.training, self.model_t.training],
         })
-        unclipped = [norm(self.model.parameters()), norm(teacher) if self.distillonline else 0]
+        trained = [list(module.parameters()) for module in (self.model, self.model_t, loss)]
+        trained = [parameters for parameters in trained if parameters[0].requires_grad]
+        unclipped = [norm(parameters) for parameters in trained]
         step = self.optimizer.step
 
         def clipped(*args, **kwargs):
-            norms = [norm(self.model.parameters()), norm(teacher) if self.distillonline else 0]
-            self.steps[-1]["norms"] = [unclipped, norms]
+            self.steps[-1]["norms"] = [unclipped, [norm(parameters) for parameters in trained]]
             return step(*args, **kwargs)
 
         self.optimizer.step = clipped
@@ -86,10 +87,14 @@ MODES = """
 report(kinds=KINDS)
 for kind in KINDS:
     observe(kind, TEACHER, distill_feat_type=kind, **OFF)
-observe("logit", TEACHER, logit_loss=True, distill_feat_weight=0.0, **OFF)
+imitating = dict(logit_loss=True, distill_feat_weight=0.0, **OFF)
+observe("logit", TEACHER, **imitating)
+observe("logit, three times", TEACHER, distill_logit_weight=3.0, **imitating)
 imitated = dict(distillonline=True, logit_loss=True)
 observe("imitated online", TEACHER, **imitated, **OFF)
-observe("online", TEACHER, **imitated, box=75.0)
+large = dict(distill_feat_weight=1e4, box=75.0, **imitated)
+observe("online", TEACHER, **large)
+observe("online, half", TEACHER, distill_online_weight=0.5, **large)
 """
 
 # The feature losses go the same way through the trainer: on the newest release all of them, elsewhere the largest.
@@ -156,8 +161,21 @@ def test_an_online_teacher_learns_its_task(facts: dict[str, Any]) -> None:
     assert {"model.0.conv.weight", "model.21.cv1.conv.weight", "model.0.bn.running_mean"} <= set(online["changed"])
 
 
-def test_an_online_teacher_is_clipped_as_the_student_is(facts: dict[str, Any]) -> None:
+def test_what_distillation_trains_is_clipped_as_the_student_is(facts: dict[str, Any]) -> None:
     for step in facts["online"]["steps"]:
         unclipped, clipped = step["norms"]
         assert min(unclipped) > 10
-        assert clipped == pytest.approx([10, 10], rel=0.01)
+        assert clipped == pytest.approx([10, 10, 10], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("mode", "weighted", "loss", "learner", "weight"),
+    [("logit", "logit, three times", 2, "student", 3), ("online", "online, half", 1, "teacher", 0.5)],
+)
+def test_a_loss_and_its_gradient_have_the_weight_that_is_set(
+    facts: dict[str, Any], mode: str, weighted: str, loss: int, learner: str, weight: float
+) -> None:
+    one, other = (facts[name]["steps"][0] for name in (mode, weighted))
+    assert one["losses"][loss] > 0
+    assert other["losses"][loss] == pytest.approx(weight * one["losses"][loss], rel=1e-3)
+    assert other[learner] == pytest.approx(weight * one[learner], rel=1e-3)

@@ -86,6 +86,7 @@ def run(name, place, value, **options):
         if steps == [0, 0, 1, 1]:
             for tensor in value(getattr(trainer, place)):
                 tensor.data.fill_(float("nan"))
+            trainer.best_fitness = 1.0  # releases up to 8.4.80 recover if the fitness has collapsed as well
         if len(steps) == 5:
             report(**{name + " restored": all(torch.equal(v, good[0][k]) for k, v in state(trainer).items())})
 
@@ -103,10 +104,11 @@ run("online", "model_t", lambda m: m.parameters(), distillonline=True)
 """
 
 
+@pytest.mark.parametrize("release", ["8.4.60", "8.4.190"])
 def test_after_nan_the_epoch_is_trained_again_from_the_last_good_state(
-    patched: Patched, digits: Path, tmp_path: Path
+    release: str, patched: Patched, digits: Path, tmp_path: Path
 ) -> None:
-    run = lesson(patched("8.4.190"), tmp_path, digits, POISON, limit=900)
+    run = lesson(patched(release), tmp_path, digits, POISON, limit=900)
     for name in ("feature loss", "student", "online"):
         assert run.facts[name] == [0, 0, 1, 1, 1, 1, 2, 2], name
         assert run.facts[f"{name} restored"], name

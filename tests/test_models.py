@@ -14,7 +14,7 @@ from releases import version_key
 
 pytestmark = pytest.mark.training
 
-RELEASES = ("8.0.136", "8.2.50", "8.3.200", "8.4.190")
+RELEASES = ("8.0.136", "8.2.50", "8.3.200", "8.4.60", "8.4.190")
 
 YOLOV8_LAYERS = [2, 4, 6, 8, 12, 15, 18, 21]
 
@@ -38,12 +38,12 @@ PAIRS = (
     # Families, each with a teacher that is wider or deeper.
     Pair("yolov5n.yaml", "yolov5s.yaml", [17, 20, 23]),
     Pair("yolov6n.yaml", "yolov6s.yaml", [19, 23, 27]),
-    Pair("yolov8n.yaml", "yolov8m.yaml", YOLOV8_LAYERS),
+    Pair("yolov8n.yaml", "yolov8l.yaml", YOLOV8_LAYERS),
     Pair("yolov9t.yaml", "yolov9s.yaml", YOLOV8_LAYERS, since="8.2.50"),
     Pair("yolov10n.yaml", "yolov10s.yaml", [16, 19, 22], ONE_TO_MANY | ONE_TO_ONE, since="8.2.50"),
     Pair("yolo11n.yaml", "yolo11m.yaml", [16, 19, 22], since="8.3.200"),
     Pair("yolo12n.yaml", "yolo12s.yaml", [14, 17, 20], since="8.3.200"),
-    Pair("yolo26n.yaml", "yolo26s.yaml", [16, 19, 22], ONE_TO_MANY | ONE_TO_ONE, since="8.4.190"),
+    Pair("yolo26n.yaml", "yolo26s.yaml", [16, 19, 22], ONE_TO_MANY | ONE_TO_ONE, since="8.4.60"),
     # Four levels.
     Pair("yolov8n-p6.yaml", "yolov8s-p6.yaml", [20, 23, 26, 29]),
     # Families that learn from others: the layers that feed the heads. YOLO26 has other bins, so no logit loss.
@@ -51,11 +51,14 @@ PAIRS = (
     Pair("yolov8n.yaml", "yolov10s.yaml", ([15, 18, 21], [16, 19, 22]), since="8.2.50"),
     Pair("yolov10n.yaml", "yolov8s.yaml", ([16, 19, 22], [15, 18, 21]), since="8.2.50"),
     Pair("yolo11n.yaml", "yolo12s.yaml", ([16, 19, 22], [14, 17, 20]), since="8.3.200"),
-    Pair("yolo26n.yaml", "yolo11s.yaml", [16, 19, 22], set(), since="8.4.190"),
+    Pair("yolo26n.yaml", "yolo11s.yaml", [16, 19, 22], set(), since="8.4.60"),
     # Layers by choice: for both, by pairs, in any order, and of other sizes than the student's, larger and smaller.
     Pair("yolov8n.yaml", "yolov8s.yaml", [21, 15], given=[21, 15]),
     Pair("yolov8n.yaml", "yolov5s.yaml", ([4, 9], [4, 9]), given=[[4, 9], [4, 9]]),
     Pair("yolov8n.yaml", "yolov8s.yaml", ([4, 6], [2, 8]), given=[[4, 6], [2, 8]]),
+    # Models of the user's own: too short for the tutorial's layers, and with a head that counts from where it is.
+    Pair("short.yaml", "short.yaml", [2, 4]),
+    Pair("short.yaml", "counted.yaml", [2, 4]),
     # Tasks.
     Pair("yolov8n-seg.yaml", "yolov8s-seg.yaml", YOLOV8_LAYERS, task="segment"),
     Pair("yolov8n-pose.yaml", "yolov8s-pose.yaml", YOLOV8_LAYERS, task="pose"),
@@ -66,13 +69,25 @@ PAIRS = (
             f"yolo26s-{name}.yaml",
             [16, 19, 22],
             ONE_TO_MANY | ONE_TO_ONE,
-            "8.4.190",
+            "8.4.60",
             None,
             task,
         )
         for name, task in (("seg", "segment"), ("pose", "pose"), ("obb", "obb"))
     ),
 )
+
+SHORT_YAML = """\
+nc: 10
+backbone:
+  - [-1, 1, Conv, [16, 3, 2]]
+  - [-1, 1, Conv, [16, 3, 2]]
+  - [-1, 1, Conv, [32, 3, 2]]
+  - [-1, 1, Conv, [32, 3, 2]]
+  - [-1, 1, Conv, [32, 3, 1]]
+head:
+  - [[2, 4], 1, Detect, [nc]]
+"""
 
 # One step of the losses of distillation alone: those of the task weigh nothing, and the gradient is left to look at.
 CODE = """
@@ -92,18 +107,37 @@ def look(trainer):
     }})
     raise Enough
 
-for key, student, teacher, layers, given, logit, data, task in PAIRS:
-    points = {"kpt_shape": [4, 3]} if task == "pose" else {}
-    save_teacher("teacher.pt", teacher, **points)
+def step(student, **options):
     model = YOLO(student)
     model.add_callback("on_train_batch_end", look)
-    print(f"::{key}::")
     weightless = dict(box=0.0, cls=0.0, dfl=0.0, nbs=64, warmup_epochs=0, epochs=9, fraction=0.25, batch=4, imgsz=128)
-    options = dict(model_t="teacher.pt", logit_loss=logit, distill_layers=given, data=data)
     try:
         model.train(**{**SETTINGS, **weightless, **options})
     except Enough:
         pass
+"""
+
+ALL_PAIRS = f"""
+from pathlib import Path
+
+Path("short.yaml").write_text({SHORT_YAML!r})
+Path("counted.yaml").write_text({SHORT_YAML.replace("[2, 4]", "[2, -1]")!r})
+"""
+ALL_PAIRS += """
+for key, student, teacher, layers, given, logit, data, task in PAIRS:
+    points = {"kpt_shape": [4, 3]} if task == "pose" else {}
+    save_teacher("teacher.pt", teacher, **points)
+    print(f"::{key}::")
+    step(student, model_t="teacher.pt", logit_loss=logit, distill_layers=given, data=data)
+"""
+
+SWITCHED_OFF = """
+key, layers = "off", [16, 19, 22]
+teacher = YOLO(save_teacher("teacher.pt", "yolo26s.yaml")).model
+teacher.model[-1].end2end = False
+before = {k: str(v) for k, v in vars(teacher.model[-1]).items()}
+step("yolo26n.yaml", model_t=teacher, logit_loss=True)
+report(untouched=before == {k: str(v) for k, v in vars(teacher.model[-1]).items()})
 """
 
 
@@ -117,7 +151,7 @@ def test_a_step_reaches_all_layers_and_branches(release: str, patched: Callable[
         (key, p.student, p.teacher, layers_of(p)[0], p.given, bool(p.imitating), data[p.task], p.task)
         for key, p in pairs.items()
     ]
-    run = lesson(patched(release), tmp_path, tmp_path, f"PAIRS = {rows!r}\n{CODE}", limit=900)
+    run = lesson(patched(release), tmp_path, tmp_path, f"PAIRS = {rows!r}\n{CODE}{ALL_PAIRS}", limit=900)
     for key, pair in pairs.items():
         check(pair, run.facts[key], run.log.split(f"::{key}::")[1])
 
@@ -145,3 +179,13 @@ def check(pair: Pair, found: dict[str, Any], log: str) -> None:
     assert len(found["align"]) == len(student)
     assert min(found["align"]) > 0, pair
     assert set(found["head"]) & (ONE_TO_MANY | ONE_TO_ONE) == pair.imitating, pair
+
+
+@pytest.mark.parametrize(("release", "imitating"), [("8.4.60", ONE_TO_MANY), ("8.4.190", ONE_TO_MANY | ONE_TO_ONE)])
+def test_a_branch_that_the_teacher_does_not_go_through_does_not_imitate(
+    release: str, imitating: set[str], patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    facts = lesson(patched(release), tmp_path, digits, CODE + SWITCHED_OFF).facts
+    assert facts["off"]["losses"]["dlogitLoss"] > 0
+    assert set(facts["off"]["head"]) & (ONE_TO_MANY | ONE_TO_ONE) == imitating
+    assert facts["untouched"]

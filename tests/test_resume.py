@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 import releases
 import yaml
 from lessons import COLUMNS, lesson, results
+from releases import version_key
 from training import Run, execute
 
 pytestmark = pytest.mark.training
@@ -209,3 +210,175 @@ def test_a_resumed_run_ends_as_the_uninterrupted_one(story: Story, mode: str) ->
     assert set(COLUMNS) <= set(losses)
     for column in losses:
         assert part.column(column) == pytest.approx(whole.column(column), rel=0.03), column
+
+
+# From elsewhere -------------------------------------------------------------------------------------------------------
+
+# A run is interrupted after its third epoch, and its folder is moved. Each way to resume it has a copy.
+MOVED = """
+import os, shutil
+from pathlib import Path
+
+class Enough(Exception):
+    pass
+
+def interrupt(trainer):
+    if trainer.epoch == 2:
+        raise KeyboardInterrupt
+
+def interrupted(name, **options):
+    model = YOLO("yolov8n.yaml")
+    model.add_callback("on_fit_epoch_end", interrupt)
+    try:
+        model.train(**{**SETTINGS, "name": name, "save_period": 1, **options})
+    except KeyboardInterrupt:
+        pass
+
+def resume(name, checkpoint="last.pt", without=(), **options):
+    shutil.copytree("kept", name)
+    weights = Path(name, "weights")
+    saved = [torch.load(weights / "last_distill.pt", weights_only=False)["distillloss"]]
+    saved.append(YOLO(weights / "last_teacher.pt").model.state_dict())
+    for file in without:
+        (weights / file).unlink()
+    look_at(name, weights / checkpoint, saved, **options)
+
+def look_at(name, checkpoint, saved=(), **options):
+    found = {"error": None}
+
+    def look(trainer):
+        modules = [m.state_dict() for m in (trainer.distillloss, trainer.model_t) if m is not None]
+        found["same"] = [all(torch.equal(v, s[k]) for k, v in m.items()) for m, s in zip(modules, saved)]
+        found["model_t"] = getattr(trainer.args, "model_t", None)
+        raise Enough
+
+    print(f"::{name}::")
+    model = YOLO(checkpoint)
+    model.add_callback("on_train_start", look)
+    try:
+        model.train(resume=True, **options)
+    except Enough:
+        pass
+    except Exception as error:
+        found["error"] = f"{type(error).__name__}: {error}"
+    report(**{name: found})
+
+save_teacher()
+interrupted("run", model_t="teacher.pt", distillonline=True)
+interrupted("plain")
+shutil.copytree("run", "reused")  # for a run without a teacher
+interrupted("reused")
+os.rename("run", "kept")
+resume("moved")
+resume("earlier", "epoch1.pt")
+resume("bare", without=["last_distill.pt"])
+resume("half", without=["last_teacher.pt"])
+look_at("reused", Path("reused/weights/last.pt"))
+look_at("late", Path("plain/weights/last.pt"), model_t="teacher.pt")
+os.rename("teacher.pt", "elsewhere.pt")
+resume("lost")
+resume("found", model_t="elsewhere.pt")
+save_teacher("other.pt", "yolov8m.yaml")
+resume("other", model_t="other.pt")
+if SAVE_DIR:
+    resume("apart", model_t="elsewhere.pt", save_dir=os.path.abspath("another"))
+print("::end::")
+"""
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def moved(
+    request: pytest.FixtureRequest,
+    patched: Callable[[str], Path],
+    digits: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Run:
+    """Interrupt a run, and begin to resume it in each way."""
+    folder = tmp_path_factory.mktemp(request.param)
+    # Releases from 8.3 on need no leave to load more than weights, so that they run as users run them.
+    strict = {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "0"} if version_key(request.param) >= (8, 3, 200) else {}
+    code = f"SAVE_DIR = {request.param == '8.4.190'}\n{MOVED}"
+    return lesson(patched(request.param), folder, digits, code, variables=strict, **SETTINGS)
+
+
+def said(run: Run, name: str) -> str:
+    """Return what a resumed run has printed."""
+    return run.log.split(f"::{name}::")[1].split("\n::")[0]
+
+
+def test_a_run_in_another_folder_is_resumed_with_what_lies_beside_the_checkpoint(moved: Run) -> None:
+    for name in {"moved", "apart"} & set(moved.facts):
+        assert moved.facts[name]["error"] is None
+        assert moved.facts[name]["same"] == [True, True], name
+        assert "begins anew" not in said(moved, name)
+        assert "resumed as it was" not in said(moved, name)
+
+
+def test_an_earlier_checkpoint_is_resumed_with_a_warning(moved: Run) -> None:
+    assert moved.facts["earlier"]["same"] == [True, True]
+    said_of = "epoch1.pt is of epoch 2, what distillation trains is resumed as it was after epoch 3"
+    assert said(moved, "earlier").count(said_of) == 1
+
+
+def test_a_checkpoint_alone_is_resumed_with_a_warning(moved: Run) -> None:
+    for name in ("bare", "half"):
+        assert moved.facts[name]["same"] == [False, False]
+        assert Path(moved.facts[name]["model_t"]).name == "teacher.pt"
+        missing = "is resumed without last_distill.pt beside it and last_teacher.pt: what distillation trains begins"
+        assert said(moved, name).count(missing) == 1
+
+
+def test_a_run_without_a_teacher_is_resumed_without(moved: Run) -> None:
+    assert moved.facts["reused"] == {"error": None, "same": [], "model_t": None}
+    late = moved.facts["late"]["error"]
+    assert late.startswith("ValueError: model_t: ")
+    assert late.endswith("last.pt was trained without a teacher and cannot be resumed with one")
+
+
+def test_a_run_is_resumed_with_a_teacher_that_has_moved(moved: Run) -> None:
+    lost = moved.facts["lost"]["error"]
+    assert lost.startswith("FileNotFoundError: model_t=")
+    assert "there is no such file; give the place where it is now, when resuming as well" in lost
+    assert moved.facts["found"]["error"] is None
+    assert Path(moved.facts["found"]["model_t"]) == moved.folder / "elsewhere.pt"
+    assert moved.facts["found"]["same"] == [True, True]
+    assert "Resume ignores" not in said(moved, "found")
+
+
+def test_a_run_is_not_resumed_with_a_teacher_of_another_shape(moved: Run) -> None:
+    assert moved.facts["other"]["error"].startswith("ValueError: model_t: expected the teacher that ")
+
+
+# The schedule ---------------------------------------------------------------------------------------------------------
+
+SCHEDULE = """
+def interrupt(trainer):
+    if trainer.epoch == 1:
+        raise KeyboardInterrupt
+
+def look(trainer):
+    shares = [[c.o2m, c.o2o] for c in (trainer.model.criterion, trainer.model_t.criterion)]
+    seen.append([trainer.epoch, *shares])
+
+model = YOLO("yolo26n.yaml")
+model.add_callback("on_train_batch_end", look)
+model.add_callback("on_fit_epoch_end", interrupt)
+seen = []
+try:
+    model.train(**SETTINGS, model_t=save_teacher("teacher.pt", "yolo26s.yaml"), distillonline=True)
+except KeyboardInterrupt:
+    model = YOLO("run/weights/last.pt")
+    model.add_callback("on_train_batch_end", look)
+    model.train(resume=True)
+report(seen=seen)
+"""
+
+
+@pytest.mark.parametrize("release", ["8.4.60", "8.4.190"])
+def test_an_online_teacher_goes_from_branch_to_branch_with_the_student(
+    release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    seen = lesson(patched(release), tmp_path, digits, SCHEDULE, **SETTINGS).facts["seen"]
+    assert [epoch for epoch, *_ in seen] == [0, 1, 2, 3]
+    assert all(student == teacher for _, student, teacher in seen)
+    assert [share for _, _, (share, _) in seen] == pytest.approx([0.8, 0.8 - 0.7 / 3, 0.1 + 0.7 / 3, 0.1])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from lessons import COLUMNS, lesson, results, yolo
 from training import QUICK
 
@@ -16,6 +17,7 @@ RELEASES = ("8.0.136", "8.2.50", "8.3.100", "8.4.190")
 # The tutorial's script with paths and sizes that fit here. Everything about the caller's teacher is looked at.
 CODE = """
 import warnings
+import numpy as np
 
 save_teacher("teacher.pt")
 warnings.filterwarnings("ignore")
@@ -60,6 +62,13 @@ tutorial("offline")
 tutorial("online", distillonline=True, logit_loss=True)
 
 train("object", model_t=YOLO("teacher.pt"))
+changed = YOLO("teacher.pt")
+changed.model.model[0].conv.weight.data.mul_(2)
+train("changed", model_t=changed)
+report(kept=torch.equal(YOLO("changed_teacher.pt").model.model[0].conv.weight, changed.model.model[0].conv.weight))
+train("array", model_t="teacher.pt", distill_layers=np.array([[2, 4], [4, 2]]))
+train("numbers", model_t="teacher.pt", distill_layers=[np.int64(15), 2])
+train("half", model_t=YOLO("teacher.pt").model.half(), logit_loss=True)
 """
 
 
@@ -68,7 +77,12 @@ def test_the_tutorials_script_runs_unchanged_and_leaves_its_teacher_alone(
     release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
 ) -> None:
     run = lesson(patched(release), tmp_path, digits, CODE)
-    assert run.facts == {"offline": True, "online": True}
+    assert run.facts == {"offline": True, "online": True, "kept": True}
+    assert f"model_t: {tmp_path}/changed_teacher.pt" in (tmp_path / "changed/args.yaml").read_text(encoding="utf-8")
+    assert min(results(run, "half").column(column)[0] for column in (COLUMNS[0], COLUMNS[2])) > 0
+    for name, layers in (("array", [[2, 4], [4, 2]]), ("numbers", [15, 2])):
+        assert yaml.safe_load((tmp_path / name / "args.yaml").read_text(encoding="utf-8"))["distill_layers"] == layers
+        assert results(run, name).column(COLUMNS[0])[0] > 0
     for name in ("offline", "online", "object"):
         feature, teacher, logit = (results(run, name).column(column)[0] for column in COLUMNS)
         assert feature > 0
@@ -84,7 +98,7 @@ def test_the_command_line_takes_the_arguments_of_distillation(
     tree = patched(release)
     lesson(tree, tmp_path, digits, "save_teacher()")
     common = [f"{key}={value}" for key, value in {**QUICK, "data": digits, "project": tmp_path}.items()]
-    options = ["model_t=teacher.pt", "logit_loss=True", "distill_layers=[2,4]", "distill_feat_type=mgd"]
+    options = ["model_t=teacher.pt", "logit_loss", "distill_layers=[2,4]", "distill_feat_type=mgd"]
     run = yolo(tree, tmp_path, "model=yolov8n.yaml", *options, *common)
 
     assert (
@@ -93,3 +107,11 @@ def test_the_command_line_takes_the_arguments_of_distillation(
     feature, teacher, logit = (results(run, "run").column(column)[0] for column in COLUMNS)
     assert feature > 0 and logit > 0
     assert teacher == 0
+
+
+@pytest.mark.parametrize("release", ["8.0.136", "8.4.190"])
+def test_a_value_that_is_missing_on_the_command_line_is_told(
+    release: str, patched: Callable[[str], Path], tmp_path: Path
+) -> None:
+    run = yolo(patched(release), tmp_path, "model=yolov8n.yaml", "--distillonline,", "model_t", fails=True)
+    assert "SyntaxError: 'model_t': expected a value, model_t=..." in run.log
