@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import groupby
+from itertools import groupby, product
 from textwrap import dedent
 from zipfile import ZipFile
 
@@ -241,18 +241,17 @@ def test_every_spelling_made_by_hand_is_recognised(hand: int, release: str) -> N
     assert all(f"\n  {places[0]}" in refusal(plan) for number, places in found.items() if places)
 
 
-def test_every_sign_of_what_is_made_by_hand_is_needed() -> None:
-    needed = set()
-    for release, numbers in {"8.0.136": [13, 15], "8.2.50": [13], "8.4.190": list(by_hand.SPELLINGS)}.items():
-        signs = {m.number: m.signs for m in built_in().modifications if m.number in numbers}
-        for hand in range(by_hand.HANDS):
-            edits = [by_hand.SPELLINGS[number][by_hand.hand(hand)[number]] for number in numbers]
-            files, _ = by_hand.edited(pristine(release), edits)
-            sources = {edit.place.path: Source(edit.place.path, files[edit.place.path] or b"") for edit in edits}
-            seen = [[sign for sign in signs[n] if occurrences(sources[sign.path], sign)] for n in numbers]
-            needed |= {alone.origin for alone, *others in filter(None, seen) if not others}
-    every = [sign.origin for modification in built_in().modifications for sign in modification.signs]
-    assert [origin for origin in every if origin not in needed] == []
+@pytest.mark.parametrize("modification", built_in().modifications, ids=lambda modification: modification.number)
+def test_every_sign_of_what_is_made_by_hand_is_needed(modification: Modification) -> None:
+    idle = {sign.origin for sign in modification.signs}
+    for release, edit in product(reversed(HAND_MADE), by_hand.SPELLINGS[modification.number].values()):
+        if not idle:
+            break
+        files, _ = by_hand.edited(pristine(release), [edit])
+        source = Source(edit.place.path, files[edit.place.path] or b"")
+        seen = [sign.origin for sign in modification.signs if occurrences(source, sign)]
+        idle -= set(seen if len(seen) == 1 else ())
+    assert idle == set(), "what these recognise, others recognise as well"
 
 
 def test_every_spelling_made_by_hand_is_of_some_release() -> None:
