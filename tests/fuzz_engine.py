@@ -81,12 +81,18 @@ def examine(path: str, content: bytes) -> str:
 
 
 def examine_apart(path: str, content: bytes) -> str:
-    """Examine a file in a process of its own, since what exhausts the stack ends the process."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
-        try:
-            return pool.submit(examine, path, content).result()
-        except BrokenProcessPool as error:
-            raise Fault(f"{path}: the process died") from error
+    """Examine a file in another process, since what exhausts the stack ends the process."""
+    try:
+        return _other_process().submit(examine, path, content).result()
+    except BrokenProcessPool as error:
+        _other_process.cache_clear()
+        raise Fault(f"{path}: the process died") from error
+
+
+@functools.cache
+def _other_process() -> ProcessPoolExecutor:
+    # Not forked: this process may have threads.
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
 def _require_whole(after: bytes | None) -> None:

@@ -33,10 +33,16 @@ def test_monsters(name: str) -> None:
     examine_apart(TRAINER, content)
 
 
+def die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def test_a_death_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fuzz_engine, "make_plan", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr(fuzz_engine, "examine", die)
     with pytest.raises(Fault, match="the process died"):
         examine_apart(TRAINER, b"")
+    monkeypatch.undo()
+    assert examine_apart(TRAINER, b"") == "refused"
 
 
 def test_a_crash_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
