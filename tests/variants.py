@@ -270,7 +270,7 @@ KEPT = {
     "an argument of the optimizer": Edit(
         sub(TRAINER, r"(self\.build_optimizer\(\s*model=self\.model),", r"\1, gain=self.gain,"), Fate.PATCHED
     ),
-    "a last argument of the optimizer": Edit(sub(TRAINER, _LAST_ARGUMENT, r"\1, gain=self.gain\2"), Fate.PATCHED),
+    "a last argument of the optimizer": Edit(sub(TRAINER, _LAST_ARGUMENT, r"\1, more=self.more\2"), Fate.PATCHED),
     "arguments in a dict": Edit(sub(TRAINER, _LAST_ARGUMENT, r"\1, **self.gains\2"), Fate.PATCHED),
     "a parameter": Edit(sub(TRAINER, _LAST_PARAMETER, r"\1, gain=0.1)"), Fate.PATCHED),
     "a parameter by keyword": Edit(sub(TRAINER, _LAST_PARAMETER, r"\1, *, gain=0.1)"), Fate.PATCHED),
