@@ -252,7 +252,9 @@ KEPT = {
     "blank lines below the anchors": Edit(sub(TRAINER, _ONE_LINE, r"\1\2\n\n"), Fate.PATCHED),
     "more attributes": Edit(
         sub(
-            TRAINER, r"^( +)(self\.plot_idx = .*)$", r"\1self.gain = 0.5\n\1\2\n\1self.mine = {}\n\1self.teacher = None"
+            TRAINER,
+            r"^( +)(self\.plot_idx = .*)$",
+            r"\1self.gain = self.more = 0.5\n\1\2\n\1self.mine = {}\n\1self.teacher = None",
         ),
         Fate.PATCHED,
     ),
