@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -67,6 +68,18 @@ def assert_fate(edited: Files, fate: Fate, number: int | None = None) -> None:
         return
     assert fate is not Fate.REFUSED
     assert landings.examine(after).failures == ()
+
+
+@pytest.mark.skipif(not HAS_RUFF, reason="ruff is not installed")
+@pytest.mark.parametrize("release", ["8.3.200", "8.4.190"])
+def test_added_code_is_formatted_as_the_release_is(release: str, tmp_path: Path) -> None:
+    command = ["ruff", "format", "--isolated", "--line-length=120", "--diff", str(tmp_path)]
+    for files in (files_of(release), patch(files_of(release))[0]):
+        assert files is not None
+        for path, content in files.items():
+            (tmp_path / Path(path).name).write_bytes(content)
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.skipif(not HAS_RUFF, reason="ruff is not installed")
