@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("torch")
+
 import yaml
 from lessons import COLUMNS, lesson, results, yolo
 from training import QUICK
