@@ -11,12 +11,12 @@ import base64
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.state import IGNORE_FILE, STATE_DIR, STATE_FILE, kept_original
+from distillpatch.state import own_files
 
 Read = Callable[[str], bytes | None]
 
@@ -46,9 +46,9 @@ def record_changes(package_dir: Path, plan: Sequence[FileChange], read: Read) ->
 
 def _updated(path: str, record: bytes, package: str, plan: Sequence[FileChange]) -> bytes:
     rows = {change.path: _row(change.path, change.after) for change in plan if change.after is not None}
-    rows |= {
-        own: _row(own, None) for own in _own_files(package, [path, *(c.path for c in plan if c.before is not None)])
-    }
+    # The state's own files; their hashes stay out, for the state in turn holds the RECORD.
+    kept = [path, *(change.path for change in plan if change.before is not None)]
+    rows |= {own: _row(own, None) for own in own_files(package, kept)}
     lines = record.splitlines(keepends=True)
     end = b"\r\n" if lines[0].endswith(b"\r\n") else b"\n"
     if not lines[-1].endswith(b"\n"):
@@ -56,14 +56,6 @@ def _updated(path: str, record: bytes, package: str, plan: Sequence[FileChange])
     listed = _listed(path, record)
     updated = [rows.pop(name) + end if name in rows else line for name, line in zip(listed, lines, strict=True)]
     return b"".join(updated) + b"".join(row + end for row in rows.values())
-
-
-def _own_files(package: str, changed: Iterable[str]) -> Iterable[str]:
-    """List the files of the state; their hashes stay out, for the state in turn holds the RECORD."""
-    yield f"{package}/{STATE_DIR}/{IGNORE_FILE}"
-    yield f"{package}/{STATE_DIR}/{STATE_FILE}"
-    for path in changed:
-        yield kept_original(package, path)
 
 
 def _listed(path: str, record: bytes) -> list[str]:

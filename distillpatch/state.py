@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -228,6 +228,19 @@ def link_text(place: Path) -> str:
 def kept_original(package: str, path: str) -> str:
     """Return the path at which the original of a file is kept, relative to the folder that holds the package."""
     return f"{package}/{STATE_DIR}/{ORIGINALS}/{path}"
+
+
+def own_files(package: str, kept: Iterable[str]) -> Iterator[str]:
+    """List the files that keep a state: its own, and the originals of some files.
+
+    Args:
+        package: The package's name.
+        kept: The files, relative to the folder that holds the package.
+    """
+    yield f"{package}/{STATE_DIR}/{IGNORE_FILE}"
+    yield f"{package}/{STATE_DIR}/{STATE_FILE}"
+    for path in kept:
+        yield kept_original(package, path)
 
 
 def locate(package_dir: Path, path: str) -> Path:

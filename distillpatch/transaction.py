@@ -30,16 +30,15 @@ from distillpatch.journal import Entry, Journal, damaged, read_journal
 from distillpatch.journal import to_json as journal_to_json
 from distillpatch.ordinary import NotOrdinaryError, read_ordinary
 from distillpatch.state import (
-    IGNORE_FILE,
     MAX_FILE,
     STATE_DIR,
-    STATE_FILE,
     State,
     current,
     free_name,
     kept_original,
     link_text,
     locate,
+    own_files,
     read_state,
     refuse_newer,
     sha256,
@@ -212,11 +211,7 @@ def _new_content(package_dir: Path, change: FileChange, previous: State | None) 
 
 
 def _own_paths(package: str, state: State | None) -> Iterator[str]:
-    """List the files that keep a state: itself, and the originals in it."""
-    yield f"{package}/{STATE_DIR}/{IGNORE_FILE}"
-    yield f"{package}/{STATE_DIR}/{STATE_FILE}"
-    for file in state.files if state else ():
-        yield kept_original(package, file.path)
+    return own_files(package, [file.path for file in state.files] if state else ())
 
 
 def _new_state(package_dir: Path, state: State | None) -> Iterator[tuple[str, _New | None]]:

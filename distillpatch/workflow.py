@@ -95,7 +95,7 @@ class Situation:
         }
         return make_plan(self.patch_set, texts, self.checkout.release)
 
-    @property
+    @cached_property
     def obstacle(self) -> str | None:
         """Why there can be no plan for a tree that was patched, if there can be none.
 
