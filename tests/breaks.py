@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -670,8 +671,8 @@ BREAKS = (
     ),
     Break(
         "pip uninstalls what was added",
-        "distillpatch/workflow.py",
-        "        planned += record_changes(self.checkout.package, planned, self.text)\n",
+        "distillpatch/installed.py",
+        '    yield f"{package}/{STATE_DIR}/{STATE_FILE}"\n',
         "",
         "installed::uninstalls",
     ),
@@ -739,7 +740,8 @@ def main(parts: list[str]) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for change, failed in zip(chosen, track(pool.map(outcome, chosen), total=len(chosen)), strict=True):
             unnoticed += not failed
-            console.print(f"{'noticed' if failed else '[red]NOT NOTICED[/]'}  {change.promise}  [dim]{failed}[/]")
+            verdict = "noticed" if failed else "[red]NOT NOTICED[/]"
+            console.print(f"{verdict}  {change.promise}  [dim]{escape(failed)}[/]")
     console.print(f"{len(chosen) - unnoticed} of {len(chosen)} broken promises were noticed")
     sys.exit(unnoticed > 0)
 
