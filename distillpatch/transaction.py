@@ -466,10 +466,10 @@ def _journal(package_dir: Path) -> Journal:
 
 def _is_tidy(package_dir: Path) -> bool:
     """Tell whether there is no folder of ours, or one in which no process is at work, or was as it died."""
-    folder = state_dir(package_dir)
-    if not os.path.lexists(folder):
+    try:
+        names = {place.name for place in state_dir(package_dir).iterdir()}
+    except FileNotFoundError:
         return True
-    names = {place.name for place in folder.iterdir()}
     return bool(names) and names.isdisjoint({_RUN, _LOCK})
 
 
@@ -528,13 +528,15 @@ def _try_lock(package_dir: Path) -> int | None:
     """Lock the lock file and return its descriptor, or None while another process has it."""
     folder = state_dir(package_dir)
     place = folder / _LOCK
-    if not folder.is_dir():
-        with suppress(FileExistsError):
-            _mkdir(folder)
     try:
+        if not folder.is_dir():
+            with suppress(FileExistsError):
+                _mkdir(folder)
         descriptor = _open_lock(place)
     except FileNotFoundError:
-        return None  # the folder went with the process that held the lock
+        if not package_dir.is_dir():
+            raise
+        return None  # the folder went with another process that held the lock
     if _lock_descriptor(descriptor):
         # A process that is done removes the file, even while others wait for it: then the lock is on nothing.
         with suppress(FileNotFoundError):

@@ -1127,6 +1127,30 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_does_not_count(
         assert lock_text(package)
 
 
+def test_a_folder_that_goes_as_soon_as_it_is_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when another process locks, finishes and removes the folder before this one has even handed it over."""
+    package = plant(tmp_path)
+    hand_over = transaction._hand_over
+
+    def finish_first(place: int | Path, like: Path) -> None:
+        monkeypatch.setattr(transaction, "_hand_over", hand_over)
+        (package / ".distillpatch").rmdir()
+        os.stat(place)
+
+    monkeypatch.setattr(transaction, "_hand_over", finish_first)
+    with lock(package, RELEASE):
+        assert lock_text(package)
+
+
+def test_a_package_that_is_gone_is_no_package_at_work(tmp_path: Path) -> None:
+    package = plant(tmp_path)
+    shutil.rmtree(package)
+    with pytest.raises(TransactionError, match="No such file or directory"), lock(package, RELEASE, wait=60):
+        pass
+
+
 def test_many_processes_work_one_at_a_time(tmp_path: Path) -> None:
     """Each run here removes the folder with the lock in it, while others wait for that lock."""
     package = plant(tmp_path)
