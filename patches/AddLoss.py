@@ -493,6 +493,8 @@ def claim_teacher(trainer):
             LOGGER.warning(f"{', '.join(sorted(given))}: without effect, no teacher is given (model_t=...)")
         return None
     _check_args(args)
+    if trainer.resume:
+        args.resume = args.model  # releases up to 8.1 do not tell their workers that the run is resumed
     model = _as_model(source)
     if model is None:
         args.model_t = str(_find_weights(source))
