@@ -17,10 +17,10 @@ from distillpatch.ordinary import read_ordinary
 from distillpatch.source import parse
 
 PACKAGE = "ultralytics"
-
-# Those that are looked into have some 2 KB; Python needs half a second to parse the worst that fits into this.
-_MAX_MODULE = 64 * 2**10
 PYTHON_PATH = "PYTHONPATH"
+
+# What is looked into has some 2 KB; Python needs half a second to parse the worst module that fits into this.
+_MAX_FILE = 64 * 2**10
 
 
 class CheckoutError(DistillpatchError):
@@ -169,7 +169,7 @@ def _version(package: Path) -> str | None:
 def _constant(file: Path, name: str) -> object:
     """Return the literal that a module assigns to a name, or None."""
     try:
-        tree = parse(read_ordinary(file, _MAX_MODULE, through_link=True))
+        tree = parse(_content(file))
         for node in tree.body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             if any(isinstance(target, ast.Name) and target.id == name for target in targets):
@@ -254,6 +254,10 @@ def _editable_projects(folder: Path) -> Iterator[Path]:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8", errors="replace")
+        return _content(file).decode(errors="replace")
     except OSError:
         return ""
+
+
+def _content(file: Path) -> bytes:
+    return read_ordinary(file, _MAX_FILE, through_link=True)

@@ -73,6 +73,11 @@ class Alternative:
         """The text of the ``+`` lines."""
         return "\n".join(line.text for line in self.lines if line.kind == "+")
 
+    @property
+    def sought(self) -> str:
+        """What to tell people that there is no place for: the pattern or, where it needs none, the import added."""
+        return self.pattern or self.added
+
 
 @dataclass(frozen=True)
 class Hunk:

@@ -159,7 +159,7 @@ def explain(outcome: Outcome, release: str) -> str:
             facts = {
                 "file": [alternative.path],
                 "scope": [alternative.scope],
-                "pattern": (alternative.pattern or alternative.added).split("\n"),
+                "pattern": alternative.sought.split("\n"),
                 "result": [attempt.reason],
                 "nearest": attempt.nearest or ["nothing like it"],
                 "from": [alternative.origin],

@@ -61,7 +61,7 @@ def _attempt_report(attempt: Attempt) -> dict[str, Any]:
     return {
         "path": attempt.alternative.path,
         "scope": attempt.alternative.scope,
-        "pattern": attempt.alternative.pattern,
+        "pattern": attempt.alternative.sought,
         "reason": attempt.reason,
         "nearest": list(attempt.nearest),
         "origin": attempt.alternative.origin,

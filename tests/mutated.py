@@ -18,7 +18,7 @@ FUZZ = settings(
 
 # None of them is a path of the package.
 PATHS = [
-    "/etc/passwd",
+    "/elsewhere/cfg.py",
     "../other.py",
     "ultralytics/../../other.py",
     "ultralytics/./cfg.py",

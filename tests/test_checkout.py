@@ -86,12 +86,14 @@ def test_a_named_path_that_is_no_checkout(content: str | None, message: str, tmp
         locate(tmp_path, tmp_path, NOWHERE)
 
 
-@pytest.mark.parametrize("kind", ["fifo", "huge file", "link to a device"])
+@pytest.mark.parametrize("kind", ["fifo", "large file", "huge file", "link to a device"])
 def test_what_would_never_end_is_not_read(kind: str, tmp_path: Path) -> None:
     place = tmp_path / "ultralytics" / "__init__.py"
     place.parent.mkdir()
     if kind == "fifo":
         os.mkfifo(place)
+    elif kind == "large file":
+        place.write_bytes(b"__version__ = '8.2.50'\n" + b"#" * 2**20)
     elif kind == "huge file":
         place.touch()
         os.truncate(place, 60 * 2**30)
@@ -312,4 +314,7 @@ def test_records_that_are_not_pips_are_passed_over(record: str, tmp_path: Path) 
     (site / "ultralytics-8.2.50.dist-info" / "direct_url.json").write_text(record)
     (site / "__editable___ultralytics_8_2_50_finder.py").write_text(record)
     (site / "broken.pth").write_bytes(b"\xff\xfe\n\0\n/nowhere\n" + b"x" * 5000)
+    (site / "huge.pth").touch()
+    os.truncate(site / "huge.pth", 60 * 2**30)
+    os.mkfifo(site / "fifo.pth")
     assert imported(VIRTUAL_ENV=str(tmp_path)) is None

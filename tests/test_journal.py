@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mutated import FUZZ, mutated
+from mutated import FUZZ, PATHS, mutated
 from trees import PLAN, RELEASE, STATE, Tree, copy, everything, plant
 
 from distillpatch import transaction
@@ -50,8 +51,21 @@ def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_mutated_journal_is_undone_or_refused_and_leads_nowhere(
     crashed: Path, tmp_path: Path, data: st.DataObject
 ) -> None:
+    recover_with(crashed, tmp_path, data.draw(mutated((crashed / JOURNAL).read_bytes())))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_in_the_journal_leads_nowhere(crashed: Path, tmp_path: Path, path: str) -> None:
+    record = json.loads((crashed / JOURNAL).read_bytes())
+    for number in range(len(record["entries"])):
+        entries = [dict(entry, path=path) if i == number else entry for i, entry in enumerate(record["entries"])]
+        recover_with(crashed, tmp_path, json.dumps(record | {"entries": entries}).encode())
+
+
+def recover_with(crashed: Path, tmp_path: Path, journal: bytes) -> None:
+    """Recover from a crash with this in the journal's place; it changes nothing beside the package, fail as it may."""
     root = copy(crashed, tmp_path / "tree")
-    (root / JOURNAL).write_bytes(data.draw(mutated((crashed / JOURNAL).read_bytes())))
+    (root / JOURNAL).write_bytes(journal)
     before = outside(root)
     try:
         assert recover(root / "ultralytics", RELEASE)

@@ -82,18 +82,24 @@ def test_modifications_are_listed_with_their_places() -> None:
 
 
 def test_programs_are_told_of_misfits_what_people_are() -> None:
-    patches = patch_set("--- m.py\n  a()\n+ b()\nor\n--- n.py\n  z()\n+ b()\n", "--- m.py  f\n  c()\n  d()\n+ e()\n")
-    plan = make_plan(patches, {"m.py": b"x()\ndef f():\n    c()\n", "n.py": b"y()\n"}, "1")
+    patches = patch_set(
+        "--- m.py\n  a()\n+ b()\nor\n--- n.py\n  z()\n+ b()\n",
+        "--- m.py  f\n  c()\n  d()\n+ e()\n",
+        "--- gone.py\n+ from m import n\n",
+    )
+    files = {"m.py": b"x()\ndef f():\n    c()\n", "n.py": b"y()\n", "gone.py": None}
+    plan = make_plan(patches, files, "1")
     for outcome in plan.outcomes:
         report = outcome_report(outcome)
         assert json.loads(json.dumps(report)) == report
         assert not report["fits"] and report["misfits"]
         for misfit in report["misfits"]:
             assert list(misfit) == ["path", "scope", "pattern", "reason", "nearest", "origin"]
+            assert misfit["pattern"]
         told = [value for misfit in report["misfits"] for value in misfit.values()]
         lines = [line for value in told for line in (value if isinstance(value, list) else value.split("\n"))]
         assert [line for line in lines if line not in explain(outcome, "1")] == []
-    assert [len(outcome_report(outcome)["misfits"]) for outcome in plan.outcomes] == [2, 1]
+    assert [len(outcome_report(outcome)["misfits"]) for outcome in plan.outcomes] == [2, 1, 1]
 
 
 def test_programs_are_told_where_what_fits_went() -> None:

@@ -1137,7 +1137,7 @@ def test_a_folder_that_goes_as_soon_as_it_is_made_is_made_again(
     def finish_first(place: int | Path, like: Path) -> None:
         monkeypatch.setattr(transaction, "_hand_over", hand_over)
         (package / ".distillpatch").rmdir()
-        os.stat(place)
+        hand_over(place, like)
 
     monkeypatch.setattr(transaction, "_hand_over", finish_first)
     with lock(package, RELEASE):
