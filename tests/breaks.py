@@ -510,14 +510,14 @@ BREAKS = (
         "distillpatch/plan.py",
         "    by_hand = tuple(_made_by_hand(patch_set, files, sources))\n",
         "    by_hand = ()\n",
-        "plan::by_hand",
+        "by_hand",
     ),
     Break(
         "what was made by hand is told once",
         "distillpatch/plan.py",
         "sorted({*added, *recognised})",
         "sorted([*added, *recognised])",
-        "plan::told_once",
+        "by_hand::told_once",
     ),
     Break(
         "the line shown is that of the added code",

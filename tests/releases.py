@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from filelock import FileLock
@@ -101,6 +102,13 @@ def unpack(version: str, into: Path) -> Path:
     with zipfile.ZipFile(wheel(version)) as archive:
         archive.extractall(into)
     return into
+
+
+def read(version: str, paths: Iterable[str]) -> dict[str, bytes | None]:
+    """Return the content of some files of a release, None for one that it does not have."""
+    with zipfile.ZipFile(wheel(version)) as archive:
+        names = set(archive.namelist())
+        return {path: archive.read(path) if path in names else None for path in paths}
 
 
 def all_releases() -> list[str]:

@@ -19,7 +19,6 @@ from variants import (
     EDITS,
     ENDINGS,
     FORMATS,
-    HAS_RUFF,
     KEPT,
     RELEASES,
     Fate,
@@ -34,10 +33,7 @@ from distillpatch.plan import PlanError, make_plan, paths, require
 from distillpatch.transaction import lock
 from distillpatch.workflow import apply
 
-# Where the tools for reformatting are not, the newest release alone shows that the Python version makes no difference.
-TESTED = RELEASES if HAS_RUFF else RELEASES[-1:]
-
-USED = [name for name in EDITS if HAS_RUFF or name not in FORMATS]
+pytestmark = pytest.mark.one_python
 
 
 def patch(files: Files) -> tuple[Mapping[str, bytes] | None, str]:
@@ -50,8 +46,8 @@ def patch(files: Files) -> tuple[Mapping[str, bytes] | None, str]:
     return {change.path: change.after for change in changes if change.after is not None}, ""
 
 
-@pytest.mark.parametrize("name", USED)
-@pytest.mark.parametrize("release", TESTED)
+@pytest.mark.parametrize("name", EDITS)
+@pytest.mark.parametrize("release", RELEASES)
 def test_an_edited_checkout(release: str, name: str) -> None:
     edited = EDITS[name].change(files_of(release))
     if edited == files_of(release):
@@ -70,7 +66,6 @@ def assert_fate(edited: Files, fate: Fate, number: int | None = None) -> None:
     assert landings.examine(after).failures == ()
 
 
-@pytest.mark.skipif(not HAS_RUFF, reason="ruff is not installed")
 @pytest.mark.parametrize("release", ["8.3.200", "8.4.190"])
 def test_added_code_is_formatted_as_the_release_is(release: str, tmp_path: Path) -> None:
     command = ["ruff", "format", "--isolated", "--line-length=120", "--diff", str(tmp_path)]
@@ -82,14 +77,13 @@ def test_added_code_is_formatted_as_the_release_is(release: str, tmp_path: Path)
         assert (done.returncode, done.stdout) == (0, "")
 
 
-@pytest.mark.skipif(not HAS_RUFF, reason="ruff is not installed")
 def test_every_edit_edits_some_release() -> None:
     idle = [n for n, edit in EDITS.items() if all(edit.change(files_of(r)) == files_of(r) for r in RELEASES)]
     assert idle == []
 
 
 ENDS = st.sampled_from([None, *ENDINGS])
-STYLES = st.sampled_from([None, *FORMATS] if HAS_RUFF else [None])
+STYLES = st.sampled_from([None, *FORMATS])
 
 
 @given(
@@ -125,7 +119,7 @@ SHARES = 6
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-@pytest.mark.parametrize("release", TESTED)
+@pytest.mark.parametrize("release", RELEASES)
 def test_logging_above_each_statement(release: str, share: int) -> None:
     """Each statement gets its line of logging in one of the shares, and most of its neighbours in others."""
     files = dict(files_of(release))

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
-import shutil
 import subprocess
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
 from landings import CFG, DETECT, MODEL, PLOTTING, TRAINER
-from releases import wheel
+from releases import read
 
 RELEASES = ("8.0.150", "8.2.50", "8.3.200", "8.4.0", "8.4.190")
 """Five shapes, see docs/releases.md."""
@@ -53,8 +51,7 @@ class Edit:
 @cache
 def files_of(release: str) -> Files:
     """Return the files of a release that get edited."""
-    with zipfile.ZipFile(wheel(release)) as archive:
-        return {path: archive.read(path) for path in EDITED}
+    return {path: content for path, content in read(release, EDITED).items() if content is not None}
 
 
 # Kinds of edits -------------------------------------------------------------------------------------------------------
@@ -152,8 +149,6 @@ def _reverse_imports(text: str) -> str:
 
 
 # Formats --------------------------------------------------------------------------------------------------------------
-
-HAS_RUFF = shutil.which("ruff") is not None
 
 
 def formatted(line_length: int = 120, quotes: str = "double", indent: str = "space", width: int = 4) -> Edit:
