@@ -18,7 +18,7 @@ test: lint  ## lint, type-check, and test on every Python and PyTorch that is pr
 	$(IN) cli-oldest python -m pytest -n auto -m "not training and not one_python"
 	$(IN) cli-newest python -m pytest -n auto -m "not training and not one_python"
 	$(IN) runtime-oldest python -m pytest tests/test_losses.py
-	$(IN) main python -m pytest -n auto --durations 10 -m "not slow"
+	$(IN) main python -m pytest -n auto --durations 10 -m "(training or one_python) and not slow"
 
 thorough: test  ## the same, and train with a release of every shape
 	$(IN) main python -m pytest -n auto --durations 10 -m slow

@@ -25,8 +25,8 @@ hypothesis.settings.load_profile("test")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the trainings that `make test` leaves out."""
     for item in items:
-        kept = (*releases.CORE, *releases.LOOPS) if "test_shapes" in item.nodeid else releases.CORE
-        if item.get_closest_marker("training") and release_of(item.nodeid) not in ("", *kept):
+        training = item.get_closest_marker("training")
+        if training and release_of(item.nodeid) not in ("", *training.kwargs.get("core", releases.CORE)):
             item.add_marker(pytest.mark.slow)
 
 

@@ -14,9 +14,6 @@ from training import QUICK, Run, execute
 LOSSES = ("dfeaLoss", "dlineLoss", "dlogitLoss")
 COLUMNS = tuple(f"train/{loss}" for loss in LOSSES)
 
-# A release of every way in which the training loop was written around what we change in it.
-TRAINING_LOOPS = ("8.0.150", "8.2.50", "8.3.150", "8.3.200", "8.4.0", "8.4.60", "8.4.190")
-
 
 class Table(NamedTuple):
     """What results.csv holds."""

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lessons import TRAINING_LOOPS, lesson
+from lessons import lesson
+from releases import TRAINING_LOOPS
 
 pytestmark = pytest.mark.training
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from lessons import COLUMNS, lesson, results
-from releases import PINNED
+from releases import CORE, PINNED, TRAINING_LOOPS
 from training import Run
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.training(core=(*CORE, *TRAINING_LOOPS))
 
 CODE = """
 import numpy as np
