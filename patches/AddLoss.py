@@ -395,12 +395,27 @@ class Watch:
     def start(self, model):
         """Hook a YOLO model, whose modules may have been exchanged since last time; drop what is left from then."""
         self.stop()
-        model = de_parallel(model)
+        wrapped, model = model, de_parallel(model)
         head = _branches(_head(model))
         self._features = [model.model[i] for i in self._layers]
         self._logits = [pair for branch in self._branches for pair in zip(*head[branch])]
         for module in {*self._features, *(m for pair in self._logits for m in pair)}:
             self._handles[module] = module.register_forward_hook(self._catch)
+        if self._logits and wrapped is not model:
+            self._handles[model] = model.register_forward_hook(self._tie)
+
+    def _tie(self, model, inputs, output):
+        """Let the loss that a model puts out depend on what was caught of its head, though by nothing.
+
+        DDP looks in the output for the parameters that the backward pass will reach, and takes no gradient for the
+        others. Those of the boxes may be among them where no image of a batch has an object, as in 8.4.0 to 8.4.153, and
+        the logit loss reaches them all the same.
+        """
+        self._handles.pop(model).remove()
+        if isinstance(output, tuple) and isinstance(output[0], torch.Tensor) and output[0].requires_grad:
+            nothing = sum(self._caught[module][..., :0].sum() for pair in self._logits for module in pair)
+            return (output[0] + nothing, *output[1:])
+        return output  # predictions, of which the loss is computed outside the model
 
     def _catch(self, module, inputs, output):
         self._caught[module] = output

@@ -121,6 +121,23 @@ def copies_of_one(data: Path, folder: Path) -> Path:
     return copied
 
 
+def two_ranks() -> dict[str, dict[str, str]]:
+    """Return what is in the environment of two processes that train together, by a name of each."""
+    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    return {f"rank{rank}": {"RANK": str(rank), "LOCAL_RANK": str(rank), **world} for rank in (0, 1)}
+
+
+def side_by_side(tree: Path, folder: Path, data: Path, code: str, processes: dict[str, dict[str, str]]) -> list[Run]:
+    """Run a lesson in several processes at the same time, each in a folder of its own."""
+
+    def start(name: str) -> Run:
+        settings = {**UNTOUCHED, "batch": IMAGES, "nbs": IMAGES, "val": False}
+        return lesson(tree, folder / name, data, code, variables={**ONE_THREAD, **processes[name]}, **settings)
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(start, processes))
+
+
 @pytest.fixture(scope="module", params=JOINS)
 def gradients(
     request: pytest.FixtureRequest,
@@ -132,16 +149,7 @@ def gradients(
     folder, tree = tmp_path_factory.mktemp(request.param), patched(request.param)
     copies = copies_of_one(digits, folder / "copies")
     code = f"PARTS, COPIES = {str(digits)!r}, {str(copies)!r}\n{JOINED}"
-    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    processes: dict[str, dict[str, str]] = {"alone": {}}
-    processes |= {f"rank{rank}": {"RANK": str(rank), "LOCAL_RANK": str(rank), **world} for rank in (0, 1)}
-
-    def start(name: str) -> Run:
-        settings = {**UNTOUCHED, "batch": IMAGES, "nbs": IMAGES, "val": False}
-        return lesson(tree, folder / name, digits, code, variables={**ONE_THREAD, **processes[name]}, **settings)
-
-    with ThreadPoolExecutor() as pool:
-        runs = list(pool.map(start, processes))
+    runs = side_by_side(tree, folder, digits, code, {"alone": {}, **two_ranks()})
     return {
         training: [torch.load(run.folder / f"{training}-gradients.pt", weights_only=False) for run in runs]
         for training in ("parts", "copies")
@@ -173,6 +181,41 @@ def test_the_halves_of_a_batch_have_losses_of_their_own(gradients: dict[str, lis
     _, first, second = (found["losses"] for found in gradients["parts"])
     assert first[0] != pytest.approx(second[0], rel=1e-4)
     assert first[2] != second[2]
+
+
+# Background ---------------------------------------------------------------------------------------------------------
+
+BACKGROUND = """
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.utils import RANK
+
+
+class Emptied(DetectionTrainer):
+    def preprocess_batch(self, batch):
+        batch = super().preprocess_batch(batch)
+        if RANK == 1:
+            batch.update({key: batch[key][:0] for key in ("cls", "bboxes", "batch_idx")})
+        return batch
+
+    def optimizer_step(self):
+        boxes = getattr(self.model, "module", self.model).model[-1].cv2
+        report(boxes=max(float(p.grad.abs().max()) for p in boxes.parameters()), logitloss=float(self.logitloss))
+        super().optimizer_step()
+
+
+YOLO("yolov8n.yaml").train(trainer=Emptied, **SETTINGS, model_t=save_teacher(), logit_loss=True)
+"""
+
+
+# Without objects the task's loss has no gradient for the boxes in these, and DDP believes to be done with them.
+@pytest.mark.training(core=("8.4.130",))
+@pytest.mark.parametrize("release", ["8.4.0", "8.4.130"])
+def test_the_logit_loss_reaches_boxes_that_the_task_does_not(
+    release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    first, second = (run.facts for run in side_by_side(patched(release), tmp_path, digits, BACKGROUND, two_ranks()))
+    assert first["boxes"] == second["boxes"] > 0
+    assert second["logitloss"] > 0
 
 
 # Upstream's launcher --------------------------------------------------------------------------------------------------
