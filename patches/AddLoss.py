@@ -512,7 +512,7 @@ def claim_teacher(trainer):
         args.resume = args.model  # releases up to 8.1 do not tell their workers that the run is resumed
     model = _as_model(source)
     if model is None:
-        args.model_t = str(_find_weights(source))
+        args.model_t = str(_find_weights(source, trainer.resume))
         return args.model_t
     args.model_t = _path_of(model) or _save_beside(model, trainer.save_dir)
     return deepcopy(model)  # training must not change the caller's model
@@ -917,8 +917,11 @@ def _save_beside(model, save_dir):
     return str(path)
 
 
-def _find_weights(path):
-    """Return the path of a teacher's weights, or the name of an official model, which upstream knows to download."""
+def _find_weights(path, resume=False):
+    """Return the path of a teacher's weights; those of an official model are downloaded.
+
+    Here, because several processes that each load the teacher would all download it into the same file.
+    """
     from ultralytics.utils import downloads
 
     if "\n" in str(path):
@@ -932,10 +935,13 @@ def _find_weights(path):
         return Path(path).resolve()
     official = getattr(downloads, "GITHUB_ASSETS_NAMES", ()) or downloads.GITHUB_ASSET_NAMES  # new name, old name
     if str(path) in official:
-        return path
+        try:
+            return Path(downloads.attempt_download_asset(str(path))).resolve(strict=True)
+        except Exception as e:  # of many kinds, by release
+            raise FileNotFoundError(f"model_t={path}: there is no such file, nor could it be downloaded: {e}") from e
     raise FileNotFoundError(
-        f"model_t={path}: there is no such file; give the place where it is now, when resuming as well, "
-        "or model_t=None to train without a teacher"
+        f"model_t={path}: there is no such file; give the place where it is now"
+        f"{'' if resume else ', or model_t=None to train without a teacher'}"
     )
 
 
