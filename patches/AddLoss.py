@@ -689,13 +689,20 @@ class Distiller:
         LOGGER.info(self._summary(layers_s, layers_t, channels_s, channels_t))
 
     def _prepare_teacher(self):
-        """Freeze the teacher, or make it learn with the student's hyperparameters."""
+        """Freeze the teacher, or let it learn; by which loss is known when training begins."""
         for name, parameter in self.teacher.named_parameters():
             parameter.requires_grad = self.online and ".dfl" not in name
         _forget_criterion(self.teacher)
-        if self.online:
-            self.teacher.args = self.trainer.args
-            self.teacher.criterion = self.teacher.init_criterion()
+
+    def _give_criterion(self):
+        """Have an online teacher learn by the loss of the student: with its hyperparameters, for its data."""
+        student, teacher = de_parallel(self.trainer.model), self.teacher
+        same_classes = _head(student).nc == _head(teacher).nc
+        teacher.args = self.trainer.args
+        # What newer releases make of the data, for the student alone.
+        teacher.class_weights = getattr(student, "class_weights", None) if same_classes else None
+        teacher.kpt_oks_sigmas = getattr(student, "kpt_oks_sigmas", None)
+        teacher.criterion = teacher.init_criterion()
 
     def _summary(self, layers_s, layers_t, channels_s, channels_t):
         trainer = self.trainer
@@ -722,6 +729,8 @@ class Distiller:
         trainer = self.trainer
         if trainer.start_epoch < trainer.epoch == self.epoch:
             self._restore(trainer.wdir)
+        if self.online and self.epoch < 0:
+            self._give_criterion()
         self.epoch, self.batches = trainer.epoch, 0
         trainer.distill_items.update(dict.fromkeys(DISTILL_LOSSES, 0.0))
         if self.online and hasattr(self.teacher.criterion, "update"):

@@ -189,3 +189,48 @@ def test_a_branch_that_the_teacher_does_not_go_through_does_not_imitate(
     assert facts["off"]["losses"]["dlogitLoss"] > 0
     assert set(facts["off"]["head"]) & (ONE_TO_MANY | ONE_TO_ONE) == imitating
     assert facts["untouched"]
+
+
+OFFICIAL = """
+import os
+from pathlib import Path
+from ultralytics.utils import SETTINGS
+
+weights = Path("weights").resolve()
+weights.mkdir()
+SETTINGS["weights_dir"] = str(weights)
+save_teacher("weights/yolov8l.pt")
+report(teacher=train("taught", model_t="yolov8l.pt").args.model_t, weights=str(weights))
+"""
+
+
+@pytest.mark.parametrize("release", ["8.0.150", "8.4.190"])
+def test_an_official_teacher_is_where_every_process_finds_it(
+    release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    facts = lesson(patched(release), tmp_path, digits, OFFICIAL).facts
+    assert facts["teacher"] == f"{facts['weights']}/yolov8l.pt"
+
+
+CLASS_WEIGHTS = """
+def weights(model):
+    return None if model.class_weights is None else model.class_weights.flatten().tolist()
+
+
+stale = torch.load(save_teacher(), weights_only=False)
+stale["model"].class_weights = torch.full((10,), 7.0)
+torch.save(stale, "stale.pt")
+for name, power in (("weighted", 0.5), ("plain", 0.0)):
+    trainer = train(name, model_t="stale.pt", distillonline=True, cls_pw=power)
+    trained = None if name == "plain" else weights(trainer.model)
+    report(**{name: [trained, weights(trainer.model_t.criterion)]})
+"""
+
+
+def test_an_online_teacher_learns_by_the_students_class_weights(
+    patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    facts = lesson(patched("8.4.190"), tmp_path, digits, CLASS_WEIGHTS).facts
+    student, teacher = facts["weighted"]
+    assert student == teacher and len(set(student)) > 1
+    assert facts["plain"] == [None, None]
