@@ -515,23 +515,23 @@ def claim_teacher(trainer):
         args.model_t = str(_find_weights(source, trainer.resume))
         return args.model_t
     args.model_t = _path_of(model) or _save_beside(model, trainer.save_dir)
-    return deepcopy(model)  # training must not change the caller's model
+    return model
 
 
 def load_teacher(teacher):
-    """Return the teacher as a model.
+    """Return the teacher as a model of the run's own.
 
     Args:
         teacher (nn.Module | str): What claim_teacher has returned.
 
     Returns:
-        (nn.Module): The model in float32.
+        (nn.Module): The model in float32; a copy of a model, since training must not change the caller's.
 
     Raises:
         ValueError: If the file holds no YOLO model.
     """
     if isinstance(teacher, nn.Module):
-        return teacher.float()
+        return deepcopy(teacher).float()
     from ultralytics import YOLO
 
     try:
