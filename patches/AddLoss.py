@@ -764,19 +764,22 @@ class Distiller:
             teacherloss = trainer.model_t(batch)[0].sum() * self.weights[1]
             if RANK != -1:
                 teacherloss = teacherloss * torch.distributed.get_world_size()
-            trainer.teacherloss = teacherloss
         else:
+            teacherloss = 0
             with torch.no_grad():
                 trainer.model_t(batch["img"])
         features_t, logits_t = self.watch_teacher.take()
         weight = distill_weight(i, len(trainer.train_loader)) * self.weights[0]
-        trainer.featureloss = trainer.distillloss(features_s, [t.detach() for t in features_t]) * weight
+        featureloss = trainer.distillloss(features_s, [t.detach() for t in features_t]) * weight
+        logitloss = 0
         if trainer.logit_loss:
             with _full_precision(trainer.device):
-                trainer.logitloss = Distill_LogitLoss(logits_s, logits_t)() * self.weights[2]
-        terms = (trainer.featureloss, trainer.teacherloss, trainer.logitloss)
-        for key, term in zip(DISTILL_LOSSES, terms):
-            value = term.detach() if isinstance(term, torch.Tensor) else term
+                logitloss = Distill_LogitLoss(logits_s, logits_t)() * self.weights[2]
+        terms = (featureloss, teacherloss, logitloss)
+        # Without the graph, which is upstream's to let go of: also where memory has run out, for a smaller batch.
+        values = [term.detach() if isinstance(term, torch.Tensor) else term for term in terms]
+        trainer.featureloss, trainer.teacherloss, trainer.logitloss = values
+        for key, value in zip(DISTILL_LOSSES, values):
             trainer.distill_items[key] = (trainer.distill_items[key] * i + value) / (i + 1)
         return sum(terms)
 
