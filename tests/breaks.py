@@ -164,6 +164,13 @@ BREAKS = (
         "several_processes::launcher and 8.2.50",
     ),
     Break(
+        "a rank without objects does not stop the others",
+        RUNTIME,
+        "if self._logits and wrapped is not model:",
+        "if False:",
+        "several_processes::reaches_boxes and 8.4.130",
+    ),
+    Break(
         "several ranks make the gradient of one process",
         RUNTIME,
         "teacherloss = teacherloss * torch.distributed.get_world_size()",
@@ -390,6 +397,27 @@ BREAKS = (
         "    if not isinstance(DISTILL_ARGS[argument], bool):\n",
         "    if False:\n",
         "tutorial_script::missing_on_the_command_line and 8.4.190",
+    ),
+    Break(
+        "an official teacher is where every process finds it",
+        RUNTIME,
+        "return Path(downloads.attempt_download_asset(str(path))).resolve(strict=True)",
+        "return path",
+        "models::official and 8.4.190",
+    ),
+    Break(
+        "an online teacher learns by the class weights of the data",
+        RUNTIME,
+        'getattr(student, "class_weights", None) if same_classes else None',
+        "None",
+        "models::class_weights",
+    ),
+    Break(
+        "a caller's teacher stays as it was",
+        RUNTIME,
+        "return deepcopy(teacher).float()",
+        "return teacher.float()",
+        "tutorial_script::leaves_its_teacher_alone and 8.4.190",
     ),
     Break(
         "a run is resumed with a teacher that has moved",
@@ -654,6 +682,20 @@ BREAKS = (
         "    for folder in sorted({place.parent for place in places}):\n        _sync(folder)\n",
         "",
         "transaction",
+    ),
+    Break(
+        "a folder that another process removes is made again",
+        "distillpatch/transaction.py",
+        "        if not package_dir.is_dir():\n            raise\n",
+        "        raise\n",
+        "transaction::goes_as_soon",
+    ),
+    Break(
+        "a path in the journal leads nowhere",
+        "distillpatch/state.py",
+        '    parts = path.split("/")\n    plain',
+        "    return\n    plain",
+        "journal::leads_nowhere",
     ),
     Break(
         "a tampered path leads nowhere",
