@@ -26,13 +26,19 @@ def half(*arguments, **options):
 
 torch.cuda.amp.autocast = engine.autocast = half
 
+def dtypes(inputs):
+    return sorted({str(feature.dtype) for side in inputs for feature in side})
+
+def compare(module, inputs):
+    seen["compared"] = dtypes(inputs)
+
 def enlarge(module, inputs):
-    features = [feature for side in inputs for feature in side]
-    seen["dtypes"] = sorted({str(feature.dtype) for feature in features})
+    seen["dtypes"] = dtypes(inputs)
     return tuple([feature * 1e3 for feature in side] for side in inputs)
 
 def start(trainer):
     trainer.distillloss.register_forward_pre_hook(enlarge)
+    trainer.distillloss.feature_loss.register_forward_pre_hook(compare)
     for classes in trainer.model_t.model[-1].cv3:
         classes[-1].bias.data += 1e3
 
@@ -63,6 +69,7 @@ def test_the_losses_are_computed_in_full_precision_while_the_models_are_not(
     for kind in ("cwd", "mgd", "mimic"):
         found = facts[kind]
         assert found["dtypes"] == ["torch.float16"]
+        assert found["compared"] == ["torch.float32"]
         assert found["of"] == ["torch.float32"] * 2
         assert min(found["losses"]) > 0
         assert all(map(math.isfinite, [*found["losses"], found["total"]])), kind
