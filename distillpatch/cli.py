@@ -176,7 +176,7 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
     for path, kept in done.set_aside.items():
         click.echo(f"  {path}: restored; the edited file is now {kept}")
     for path in done.overwritten:
-        click.echo(f"  {path}: left as it is, ultralytics {checkout.release} brought it")
+        click.echo(f"  {path}: left as it is, replaced since, with nothing of ours in it")
 
 
 @main.command()

@@ -67,7 +67,7 @@ class Revert:
         texts: Every file of the state as it is without our changes, None for no file: what an upgrade plans from.
         merged: The files whose edits are kept while our changes go.
         left: The edited files that are left as they are.
-        overwritten: The files that another release has replaced, left as they are.
+        overwritten: The files that were replaced, by another release or by hand, left as they are.
         set_aside: The edited files whose originals are restored, and the paths at which the edited ones are kept.
     """
 

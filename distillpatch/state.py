@@ -53,7 +53,7 @@ class Condition(Enum):
     EDITED = "edited since"
     RESTORED = "as it was before"
     MISSING = "missing"
-    OVERWRITTEN = "replaced by another release"
+    OVERWRITTEN = "replaced since, with nothing of ours in it"
 
 
 @dataclass(frozen=True)
@@ -172,36 +172,35 @@ def survey(package_dir: Path, state: State, release: str) -> dict[str, Condition
     Raises:
         DistillpatchError: A file cannot be read.
     """
-    marks = _marks(state) if release != state.release else None
-    return {file.path: _condition(file, current(package_dir, file.path), marks) for file in state.files}
+    known = _words(*(file.original for file in state.files))
+    same_release = release == state.release
+    return {
+        file.path: _condition(file, current(package_dir, file.path), _words(file.patched) - known, same_release)
+        for file in state.files
+    }
 
 
-def _condition(file: AppliedFile, now: bytes | None, marks: Set[bytes] | None) -> Condition:
-    """Tell what became of a file, given what marks lines as ours if another release has replaced that of the state."""
+def _condition(file: AppliedFile, now: bytes | None, marks: Set[bytes], same_release: bool) -> Condition:
+    """Tell what became of a file, given the words that came to it with what was applied."""
     if now == file.patched:
         return Condition.INTACT
     if now == file.original:
         return Condition.RESTORED
     if now is None:
         return Condition.MISSING
-    if marks is not None and _marked_lines(file.patched, marks).isdisjoint(_marked_lines(now, marks)):
-        return Condition.OVERWRITTEN
-    return Condition.EDITED
+    ours, found = _marked_lines(file.patched, marks), _marked_lines(now, marks)
+    # Another release may have one of the words by itself, though hardly the whole line. In the same one a word is
+    # enough, for the line may have been edited; without a word to look for, there is no telling that ours are gone.
+    ours_is_there = bool(found) or not ours if same_release else not ours.isdisjoint(found)
+    return Condition.EDITED if ours_is_there else Condition.OVERWRITTEN
 
 
-def _marks(state: State) -> Set[bytes]:
-    """Return the words that came with what was applied.
-
-    Any other line that was added, such as `else:`, may be in a new release as well.
-    """
-    originals, patched = (
-        {word for content in contents if content for word in _WORD.findall(content)}
-        for contents in ([file.original for file in state.files], [file.patched for file in state.files])
-    )
-    return patched - originals
+def _words(*contents: bytes | None) -> set[bytes]:
+    return {word for content in contents if content for word in _WORD.findall(content)}
 
 
 def _marked_lines(content: bytes | None, marks: Set[bytes]) -> set[bytes]:
+    """Return the lines that have such a word: any other that was added, such as `else:`, may be anybody's."""
     lines = {line.strip() for line in (content or b"").splitlines()}
     return {line for line in lines if not marks.isdisjoint(_WORD.findall(line))}
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from by_hand import make as make_by_hand
 from trees import everything
 
 from distillpatch import __version__
+from distillpatch.patchset import built_in
 
 PROJECT = Path(__file__).resolve().parent.parent
 RELEASES = ("8.0.150", "8.2.50", "8.3.200", "8.4.0", "8.4.190")
@@ -529,6 +530,37 @@ def test_a_patched_file_that_was_put_back_is_patched_again(checkout: Checkout, t
     assert "trainer.py: as it was before" in done("status", "--ultralytics-path", root)
     assert "Applied 15 modifications" in done("apply", "--ultralytics-path", root)
     assert everything(root / "ultralytics" / "engine") == applied
+
+
+@pytest.mark.parametrize("put_back", [["ultralytics/engine/trainer.py"], built_in().edited_files], ids=["one", "all"])
+def test_a_file_that_was_put_back_and_edited_is_patched_again_with_the_edit(
+    put_back: Sequence[str], checkout: Checkout, tmp_path: Path
+) -> None:
+    root, release = checkout("8.2.50"), releases.unpack("8.2.50", tmp_path / "release")
+    pristine = contents(root)
+
+    def put_back_and_edit(mine: bytes) -> dict[str, bytes | str]:
+        done("apply", "--ultralytics-path", root)
+        edited = {path: (release / path).read_bytes() + mine for path in put_back}
+        for path, content in edited.items():
+            (root / path).write_bytes(content)
+        return {**pristine, **edited}
+
+    edited = put_back_and_edit(b"# mine\n")
+    status = done("status", "--ultralytics-path", root)
+    assert "  ultralytics/engine/trainer.py: replaced since, with nothing of ours in it\n" in status
+    assert "Applied 15 modifications" in done("apply", "--ultralytics-path", root)
+    for path in put_back:
+        text = (root / path).read_bytes()
+        assert text.endswith(b"# mine\n") and text != edited[path]
+    assert "Nothing to do: patched (by" in done("apply", "--ultralytics-path", root)
+    done("revert", "--ultralytics-path", root)
+    assert contents(root) == edited
+
+    edited = put_back_and_edit(b"# mine, too\n")
+    told = done("revert", "--ultralytics-path", root)
+    assert "  ultralytics/engine/trainer.py: left as it is, replaced since, with nothing of ours in it\n" in told
+    assert contents(root) == edited
 
 
 def test_nothing_of_the_checkout_is_run(checkout: Checkout, tmp_path: Path) -> None:
