@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -346,27 +347,39 @@ def read_state(package_dir: Path) -> State | None:
     try:
         return _parse(json.loads(read_ordinary(file, MAX_FILE)), package_dir)
     except FileNotFoundError:
-        _refuse_lost_state(file)
+        _refuse_lost_state(package_dir)
         return None
     except (NotOrdinaryError, ValueError, RecursionError, zlib.error) as error:
         raise StateError(
             f"{file} was damaged or changed by something else ({error}), so distillpatch no longer knows what it had "
-            f"changed, and touches nothing. Put the release's own files back (pip install --force-reinstall, or "
-            f"git checkout), then delete {file.parent}."
+            f"changed, and touches nothing. To take it back by hand, {way_back(package_dir)}."
         ) from error
     except OSError as error:
         raise StateError(f"Cannot read {file}: {error.strerror or error}.") from error
 
 
-def _refuse_lost_state(file: Path) -> None:
-    originals = file.with_name(ORIGINALS)
-    if any(names for _, _, names in os.walk(originals)):
+def _refuse_lost_state(package_dir: Path) -> None:
+    folder = package_dir / STATE_DIR
+    if _holds_files(folder / ORIGINALS):
         raise StateError(
-            f"{file} is missing, though {originals} still holds the originals of what was patched. distillpatch no "
-            "longer knows what it had changed, and touches nothing. Bring the file back, or the originals: copy them "
-            f"to where they were (cp -R {originals}/. {file.parent.parent.parent}), then delete the files that were "
-            f"added, and {file.parent}."
+            f"{folder / STATE_FILE} is missing, though {folder / ORIGINALS} still holds the originals of what was "
+            "patched. distillpatch no longer knows what it had changed, and touches nothing. Bring the file back, or "
+            f"{way_back(package_dir)}."
         )
+
+
+def way_back(package_dir: Path) -> str:
+    """Say what to do by hand where there is no telling what was changed: the originals hold the user's own edits."""
+    folder = package_dir / STATE_DIR
+    originals = folder / ORIGINALS
+    if _holds_files(originals):
+        command = shlex.join(["cp", "-R", f"{originals}/.", str(package_dir.parent)])
+        return f"copy the originals to where they were ({command}), delete the files that were added, then {folder}"
+    return f"put the release's own files back (pip install --force-reinstall, or git checkout), then delete {folder}"
+
+
+def _holds_files(folder: Path) -> bool:
+    return any(names for _, _, names in os.walk(folder))
 
 
 def refuse_newer(version: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -698,6 +699,30 @@ def test_a_lost_state_is_said_and_loses_no_original(tmp_path: Path) -> None:
     (tmp_path / ADDED).unlink()
     shutil.rmtree(package / ".distillpatch")
     assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["state.json", "journal.json"])
+def test_the_way_back_from_what_is_damaged_is_by_the_originals(tmp_path: Path, name: str) -> None:
+    """They have the edits that the user had made before `apply`, and a release has not."""
+    root = tmp_path / "my tree"
+    package = plant(root)
+    before = everything(root)
+    apply(package)
+    if name == "state.json":
+        (package / ".distillpatch" / name).write_bytes(b"damaged")
+    else:
+        plant_run(package, "journal.json", b"damaged")
+    with pytest.raises(StateError, match="was damaged") as caught:
+        recover(package, RELEASE)
+        read_state(package)
+    assert "pip" not in str(caught.value)
+    assert name == "state.json" or f"are in {package}/.distillpatch/run/before, " in str(caught.value)
+    command = re.search(r"\((cp -R .*?)\)", str(caught.value))
+    assert command
+    subprocess.run(["sh", "-c", command[1]], check=True)
+    (root / ADDED).unlink()
+    shutil.rmtree(package / ".distillpatch")
+    assert everything(root) == before
 
 
 @pytest.mark.parametrize("state", [b"", b'{"format": 2, "distillpatch": "99.1"}'])
