@@ -87,7 +87,10 @@ class Revert:
         patched = {change.path: change.after for change in plan}
         now = {change.path: change.before for change in plan} | {change.path: change.before for change in self.changes}
         after = {change.path: change.after for change in self.changes} | patched
-        return tuple(FileChange(path, now[path], after[path]) for path in now if now[path] != after[path])
+        like = {change.path: change.like for change in plan}
+        return tuple(
+            FileChange(path, now[path], after[path], like.get(path)) for path in now if now[path] != after[path]
+        )
 
 
 def plan_revert(package_dir: Path, state: State, release: str, edited: Edited = Edited.REFUSE) -> Revert:

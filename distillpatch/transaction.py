@@ -206,7 +206,7 @@ def _new_content(package_dir: Path, change: FileChange, previous: State | None) 
     if known and known.original == change.after:
         kept = locate(package_dir, kept_original(package_dir.name, change.path))
         return _New(change.after, known.mode, same_as=_holding(kept, change.after), link=known.link)
-    place = locate(package_dir, change.like or change.path)
+    place = locate(package_dir, change.like if change.like and change.before is None else change.path)
     return _New(change.after, place.stat().st_mode & 0o777 if place.exists() else None)
 
 

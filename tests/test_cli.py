@@ -704,6 +704,23 @@ def test_a_deleted_module_is_missed_and_comes_back(checkout: Checkout) -> None:
     assert contents(root) == applied
 
 
+def test_the_added_module_may_be_read_by_all_who_may_read_the_package(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    for file in root.rglob("*.py"):
+        file.chmod(0o644)
+    added = root / "ultralytics/utils/AddLoss.py"
+    umask = os.umask(0o077)
+    try:
+        done("apply", "--ultralytics-path", root)
+        modes = [added.stat().st_mode & 0o777]
+        added.unlink()
+        done("apply", "--ultralytics-path", root)
+        modes.append(added.stat().st_mode & 0o777)
+    finally:
+        os.umask(umask)
+    assert modes == [0o644, 0o644]
+
+
 def test_an_upgrade_does_not_take_our_own_lines_for_uncommitted_ones(checkout: Checkout) -> None:
     root = checkout("8.2.50")
     git = ["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(root)]
