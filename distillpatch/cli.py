@@ -239,7 +239,7 @@ def _report(situation: Situation) -> dict[str, Any]:
             for modification, place in (plan.by_hand if plan else ())
         ],
         "imported": str(place.roots[0] / PACKAGE) if place else None,
-        "imports_this": place is not None and place.roots[0] == situation.checkout.root,
+        "imports_this": place is not None and place.leads_to(situation.checkout),
     }
 
 
@@ -257,7 +257,7 @@ def _tell_what_is_unrecorded(situation: Situation) -> None:
 def _tell_what_is_imported(checkout: Checkout) -> None:
     """Warn when Python, started elsewhere, would import another ultralytics: multi-GPU workers would not distill."""
     place = first_holding(import_places(os.environ))
-    if place and place.roots[0] == checkout.root:
+    if place and place.leads_to(checkout):
         click.echo(f"Python imports this ultralytics, from {place.name}.", err=True)
         return
     imported = f"another ultralytics, {place.roots[0] / PACKAGE}, from {place.name}" if place else "no ultralytics"

@@ -246,6 +246,21 @@ def test_python_imports_this_one_or_another(checkout: Checkout, tmp_path: Path) 
     assert f"Warning: Python imports another ultralytics, {site}/ultralytics, from {place}. Tr" in other.stderr
 
 
+def test_a_package_that_is_a_link_to_this_one_is_this_one(checkout: Checkout, tmp_path: Path) -> None:
+    root, site = checkout("8.2.50"), tmp_path / "site"
+    site.mkdir()
+    (site / "ultralytics").symlink_to(root / "ultralytics")
+    before = everything(root)
+    env = variables(PYTHONPATH=f"{PROJECT}:{site}")
+    told = run("status", "--ultralytics-path", root, env=env)
+    assert "Python imports this ultralytics, from PYTHONPATH.\n" in told.stderr
+    assert json.loads(done("status", "--json", "--ultralytics-path", root, env=env))["imports_this"]
+    assert "Applied 15" in done("apply", "--ultralytics-path", site)
+    assert "Nothing to do" in done("apply", "--ultralytics-path", root)
+    assert "Reverted 6 files" in done("revert", "--ultralytics-path", site)
+    assert everything(root) == before
+
+
 def test_the_advice_on_what_is_imported_helps(checkout: Checkout, tmp_path: Path) -> None:
     root = checkout("8.2.50")
     (root / "pyproject.toml").touch()
