@@ -189,7 +189,8 @@ def _steps(package_dir: Path, changes: Sequence[FileChange], state: State | None
         wanted[change.path] = _new_content(package_dir, change, previous)
         if change.after is None:
             wanted.update(dict.fromkeys(_bytecode(package_dir, change.path)))
-    wanted.update(dict.fromkeys(_own_paths(package_dir.name, previous)))
+    # The originals go before the state that tells of them, which came first: a reader between the two misses nothing.
+    wanted.update(dict.fromkeys(reversed([*_own_paths(package_dir.name, previous)])))
     wanted.update(_new_state(package_dir, state))
     steps = []
     for path, new in wanted.items():

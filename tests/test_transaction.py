@@ -701,6 +701,16 @@ def test_a_lost_state_is_said_and_loses_no_original(tmp_path: Path) -> None:
     assert everything(tmp_path) == before
 
 
+@pytest.mark.parametrize("name", RUNS)
+def test_nobody_misses_the_state_while_a_run_is_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    package = plant_all(tmp_path)
+    before, run = RUNS[name]
+    for earlier in before:
+        earlier(package)
+    monkeypatch.setattr(transaction, "_step", lambda *_: read_state(package))
+    run(package)
+
+
 @pytest.mark.parametrize("name", ["state.json", "journal.json"])
 def test_the_way_back_from_what_is_damaged_is_by_the_originals(tmp_path: Path, name: str) -> None:
     """They have the edits that the user had made before `apply`, and a release has not."""
