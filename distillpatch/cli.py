@@ -82,9 +82,7 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
     def located(ultralytics_path: Path | None, **options: Any) -> None:
         checkout = locate(ultralytics_path, _current_folder(), import_places(os.environ))
         click.echo(f"ultralytics {checkout.release} at {checkout.package} ({checkout.found})", err=True)
-        recovered = recover(checkout.package, checkout.release)
-        if recovered:
-            click.echo(recovered, err=True)
+        _tell_what_was_recovered(recover(checkout.package, checkout.release))
         command(checkout, **options)
 
     return located
@@ -124,6 +122,7 @@ def apply(checkout: Checkout, dry_run: bool) -> None:
         _show(unified_diff(situation.in_package(situation.application()[0])))
         return
     with lock(checkout.package, checkout.release) as held:
+        _tell_what_was_recovered(held.recovered)
         situation = examine(checkout, patch_set)
         if situation.is_applied:  # another process was faster
             click.echo(f"Nothing to do: {_standing(situation)}.")
@@ -162,6 +161,7 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
         _show(unified_diff(situation.in_package(situation.taking_back(edited).changes)))
         return
     with lock(checkout.package, checkout.release) as held:
+        _tell_what_was_recovered(held.recovered)
         situation = examine(checkout, patch_set)
         if situation.state is None:  # another process was faster
             click.echo("Nothing to do: not patched.")
@@ -197,6 +197,11 @@ def status(checkout: Checkout, as_json: bool) -> None:
     else:
         _tell_what_fits(situation.plan)
     _tell_what_is_imported(checkout)
+
+
+def _tell_what_was_recovered(recovered: str | None) -> None:
+    if recovered:
+        click.echo(recovered, err=True)
 
 
 def _tell_what_fits(plan: Plan) -> None:

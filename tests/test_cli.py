@@ -155,6 +155,26 @@ def test_what_another_process_does_meanwhile_is_not_done_again(command: str, che
     assert result.returncode == 0 and result.stdout.startswith("Nothing to do: "), result
 
 
+@pytest.mark.parametrize("command", ["apply", "revert"])
+def test_a_run_that_another_process_leaves_meanwhile_is_told(command: str, checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    if command == "revert":
+        done("apply", "--ultralytics-path", root)
+    program = (
+        "from distillpatch import cli\n"
+        "look = cli.examine\n"
+        "def look_before_a_crash(checkout, patch_set):\n"
+        "    cli.examine, seen = look, look(checkout, patch_set)\n"
+        "    (checkout.package / '.distillpatch' / 'run').mkdir(parents=True)\n"
+        "    return seen\n"
+        "cli.examine = look_before_a_crash\n"
+        "cli.main()\n"
+    )
+    crossed = [sys.executable, "-c", program, command, "--ultralytics-path", root]
+    result = subprocess.run(crossed, cwd="/", env=variables(), capture_output=True, text=True, check=True)
+    assert f"An earlier run of distillpatch on {root}/ultralytics was interrupted before its first" in result.stderr
+
+
 def test_dry_run_of_what_is_done_says_so(checkout: Checkout) -> None:
     root = checkout("8.2.50")
     done("apply", "--ultralytics-path", root)
