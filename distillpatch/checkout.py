@@ -19,6 +19,8 @@ from distillpatch.source import parse
 PACKAGE = "ultralytics"
 PYTHON_PATH = "PYTHONPATH"
 
+_NAMED = "named by --ultralytics-path"
+
 # What is looked into has some 2 KB; Python needs half a second to parse the worst module that fits into this.
 _MAX_FILE = 64 * 2**10
 
@@ -45,6 +47,11 @@ class Checkout:
     def package(self) -> Path:
         """The package's own folder."""
         return self.root / PACKAGE
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the user named it, so that a search may lead to another one."""
+        return self.found == _NAMED
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def _named(path: Path) -> Checkout:
     holders = (Path(os.path.realpath(place.parent)) for place in (root, path) if place.name == PACKAGE)
     for candidate in (root, *holders):
         if _is_package(candidate / PACKAGE):
-            return _checkout(candidate, "named by --ultralytics-path")
+            return _checkout(candidate, _NAMED)
     if not os.path.exists(root):  # noqa: PTH110 - Path.exists() raises where it may not look
         raise CheckoutError(
             f"{path} does not exist. Name a checkout's root, the package folder itself, or a site-packages folder."

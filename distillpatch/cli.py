@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -131,8 +132,9 @@ def apply(checkout: Checkout, dry_run: bool) -> None:
     for line in outcome_lines(situation.plan.outcomes):
         click.echo(line)
     files = len(situation.plan.changes)
+    back = ["distillpatch", "revert", *(["--ultralytics-path", str(checkout.root)] if checkout.is_named else [])]
     click.echo(
-        f"Applied {len(situation.plan.outcomes)} modifications to {files} files. Take them back: distillpatch revert"
+        f"Applied {len(situation.plan.outcomes)} modifications to {files} files. Take them back: {shlex.join(back)}"
     )
     if unsaved:
         click.echo(f"Note: {', '.join(unsaved)} had changes that are not committed to git; they were kept.", err=True)

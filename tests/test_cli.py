@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -316,6 +317,17 @@ def test_the_one_installed_in_the_active_environment(kind: str, tmp_path: Path) 
     # Both count the files of the package, for the RECORD is none that the user would look for.
     assert "Applied 15 modifications to 6 files." in applied.stdout
     assert reverted == f"Reverted 6 files in {site}/ultralytics.\n"
+
+
+def test_the_way_back_that_apply_names_leads_to_the_same_checkout(checkout: Checkout, tmp_path: Path) -> None:
+    root = checkout("8.2.50").rename(tmp_path / "my checkout")
+    pristine = everything(root)
+    for cwd, options in ((tmp_path, ["--ultralytics-path", "my checkout"]), (root, [])):
+        told = done("apply", *options, cwd=cwd)
+        command = told.partition("Take them back: ")[2].rstrip("\n")
+        assert command == "distillpatch revert" + (f" --ultralytics-path '{root}'" if options else "")
+        assert "Reverted" in done(*shlex.split(command)[1:], cwd=Path("/") if options else cwd)
+        assert everything(root) == pristine
 
 
 def test_an_edited_file_that_is_set_aside_is_not_counted(checkout: Checkout) -> None:
