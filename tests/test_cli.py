@@ -458,7 +458,9 @@ def test_a_file_that_is_not_python(content: bytes, checkout: Checkout) -> None:
     (root / "ultralytics/cfg/__init__.py").write_bytes(content)
     for command in ("apply", "status"):
         told = refused(command, "--ultralytics-path", root)
-        assert "Error: ultralytics/cfg/__init__.py " in told and ("does not parse" in told or "be decoded" in told)
+        assert "Error: ultralytics/cfg/__init__.py " in told and (
+            "be parsed by Python 3." in told or "be decoded" in told
+        )
 
 
 @pytest.fixture
