@@ -271,7 +271,8 @@ def _check(package_dir: Path, changes: Sequence[FileChange], steps: Sequence[tup
     needed = sum(len(new.data) for _, new in steps if new) + _SPARE_ROOM
     if shutil.disk_usage(package_dir).free < needed:
         raise TransactionError(
-            f"The disk that holds {package_dir} has less than {needed:,} bytes left. Nothing was changed."
+            f"The disk that holds {package_dir} has less than {needed:,} bytes left. Nothing was changed; "
+            "make room, and run the command again."
         )
 
 
@@ -287,10 +288,15 @@ def _check_unchanged(package_dir: Path, change: FileChange) -> None:
 
 def _check_writable(place: Path) -> None:
     if not place.parent.is_dir():
-        raise TransactionError(f"The folder {place.parent} does not exist. Nothing was changed.")
+        raise TransactionError(
+            f"The folder {place.parent} does not exist. Nothing was changed; make it, and run the command again."
+        )
     for needed, how in ((place.parent, os.W_OK | os.X_OK), (place, os.W_OK)):
         if os.path.lexists(needed) and not needed.is_symlink() and not os.access(needed, how):
-            raise TransactionError(f"No permission to write {needed}. Nothing was changed.")
+            raise TransactionError(
+                f"No permission to write {needed}. Nothing was changed; give it to yourself (chmod u+w), or run "
+                "distillpatch as somebody who has it."
+            )
 
 
 # The run itself.
