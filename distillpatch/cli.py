@@ -44,6 +44,10 @@ installed in the active environment.
 
 _STDOUT = "-"
 
+# What to do about a file that revert leaves, one that apply has added and one that it has changed.
+_LEFT_ADDED = "edited by you, though we had added it; move it away before the next apply"
+_LEFT_EDITED = "with our lines and yours; the rest of ours is gone, so take them out"
+
 
 class _Group(click.Group):
     """A group whose errors are one message on stderr, with exit code 1."""
@@ -174,7 +178,8 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
     for path in done.merged:
         click.echo(f"  {path}: our changes are out, yours are kept")
     for path in done.left:
-        click.echo(f"  {path}: left as it is, with our lines and yours; what they import is gone, so take them out")
+        added = situation.state.original(path) is None
+        click.echo(f"  {path}: left as it is, {_LEFT_ADDED if added else _LEFT_EDITED}")
     for path, kept in done.set_aside.items():
         click.echo(f"  {path}: restored; the edited file is now {kept}")
     for path in done.overwritten:

@@ -341,6 +341,24 @@ def test_an_edited_file_that_is_set_aside_is_not_counted(checkout: Checkout) -> 
     )
 
 
+def test_what_is_left_is_told_with_what_to_do_about_it(checkout: Checkout, tmp_path: Path) -> None:
+    root = checkout("8.2.50")
+    done("apply", "--ultralytics-path", root)
+    added, trainer = root / "ultralytics/utils/AddLoss.py", root / "ultralytics/engine/trainer.py"
+    added.write_text("# mine\n" + added.read_text(encoding="utf-8"), encoding="utf-8")
+    text = trainer.read_text(encoding="utf-8")
+    trainer.write_text(text.replace("self.distiller.start_epoch()", "self.distiller.start_mine()"), encoding="utf-8")
+    told = done("revert", "--keep-edited", "--ultralytics-path", root)
+    assert re.search(
+        r"(?m)^  ultralytics/utils/AddLoss\.py: left as it is, .* move it away before the next apply$", told
+    )
+    assert re.search(r"(?m)^  ultralytics/engine/trainer\.py: left as it is, with our lines .* take them out$", told)
+    releases.unpack("8.2.50", root)
+    assert "ultralytics/utils/AddLoss.py:1: modification 1" in refused("apply", "--ultralytics-path", root)
+    added.rename(tmp_path / "AddLoss.py")
+    assert "Applied 15" in done("apply", "--ultralytics-path", root)
+
+
 # Refused: one message, that says what was expected, where, and what to do next.
 
 
