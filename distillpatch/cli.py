@@ -101,7 +101,11 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
     default=_STDOUT,
     help="Write the diff to this file; - is stdout.",
 )
-@click.option("--exit-code", is_flag=True, help="Exit with 1 if there is a difference.")
+@click.option(
+    "--exit-code",
+    is_flag=True,
+    help="Exit with 1 if there is a difference. So does an error, which its message on stderr tells apart.",
+)
 def diff(checkout: Checkout, output: str, exit_code: bool) -> None:
     """Show what apply would change, or has changed."""
     text = unified_diff(examine(checkout, built_in()).difference())

@@ -67,7 +67,7 @@ TIDIED = "was interrupted before its first change or after its last: what it lef
 
 
 class TransactionError(DistillpatchError):
-    """A run was refused or failed; the tree is as it was before."""
+    """A run was refused or failed; the tree is as it was before, unless the message says otherwise."""
 
 
 class BusyError(TransactionError):
@@ -156,7 +156,8 @@ def commit(held: Held, changes: Sequence[FileChange], state: State | None) -> No
 
     Raises:
         NewerStateError: A newer distillpatch has patched the tree; nothing was written.
-        TransactionError: A file is not what the plan was made from, or cannot be written: every file is as before.
+        TransactionError: A file is not what the plan was made from, or cannot be written: every file is as before,
+            unless the message says otherwise.
     """
     package_dir = held.package_dir
     steps = _steps(package_dir, changes, state)

@@ -701,6 +701,9 @@ def test_help_shows_examples() -> None:
     assert all(re.search(rf"(?m)^  {command} +[A-Z].*[^.]\.$", told) for command in COMMANDS)
     for command in COMMANDS:
         assert "--ultralytics-path" in done(command, "-h")
+    assert "1 if there is a difference. So does an error, which its message on stderr" in " ".join(
+        done("diff", "-h").split()
+    )
 
 
 def test_the_version() -> None:
