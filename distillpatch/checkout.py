@@ -19,6 +19,8 @@ from distillpatch.source import parse
 PACKAGE = "ultralytics"
 PYTHON_PATH = "PYTHONPATH"
 
+_NAMED = "named by --ultralytics-path"
+
 # What is looked into has some 2 KB; Python needs half a second to parse the worst module that fits into this.
 _MAX_FILE = 64 * 2**10
 
@@ -46,6 +48,11 @@ class Checkout:
         """The package's own folder."""
         return self.root / PACKAGE
 
+    @property
+    def is_named(self) -> bool:
+        """Whether the user named it, so that a search may lead to another one."""
+        return self.found == _NAMED
+
 
 @dataclass(frozen=True)
 class Place:
@@ -61,8 +68,16 @@ class Place:
 
     @cached_property
     def roots(self) -> tuple[Path, ...]:
-        """The root of every ultralytics in it, the one that Python imports first."""
-        return tuple(dict.fromkeys(folder.resolve() for folder in self.folders if _is_package(folder / PACKAGE)))
+        """The root of every ultralytics in it, the one that Python imports first; a link to one is no other one."""
+        found: dict[str, Path] = {}
+        for folder in self.folders:
+            if _is_package(folder / PACKAGE):
+                found.setdefault(os.path.realpath(folder / PACKAGE), folder.resolve())
+        return tuple(found.values())
+
+    def leads_to(self, checkout: Checkout) -> bool:
+        """Tell whether what Python imports from here is this very checkout, be it through a link."""
+        return any((root / PACKAGE).samefile(checkout.package) for root in self.roots[:1])
 
 
 def locate(path: Path | None, cwd: Path, places: Sequence[Place]) -> Checkout:
@@ -115,9 +130,11 @@ def import_places(variables: Mapping[str, str]) -> tuple[Place, ...]:
 
 def _named(path: Path) -> Checkout:
     root = Path(os.path.realpath(path))  # unlike resolve(), takes a link to itself for what does not exist
-    for candidate in (root, root.parent):
-        if _is_package(candidate / PACKAGE) and (candidate == root or root.name == PACKAGE):
-            return _checkout(candidate, "named by --ultralytics-path")
+    # The package folder itself may be a link to a folder of any name.
+    holders = (Path(os.path.realpath(place.parent)) for place in (root, path) if place.name == PACKAGE)
+    for candidate in (root, *holders):
+        if _is_package(candidate / PACKAGE):
+            return _checkout(candidate, _NAMED)
     if not os.path.exists(root):  # noqa: PTH110 - Path.exists() raises where it may not look
         raise CheckoutError(
             f"{path} does not exist. Name a checkout's root, the package folder itself, or a site-packages folder."

@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -42,6 +43,10 @@ installed in the active environment.
 
 
 _STDOUT = "-"
+
+# What to do about a file that revert leaves, one that apply has added and one that it has changed.
+_LEFT_ADDED = "edited by you, though we had added it; move it away before the next apply"
+_LEFT_EDITED = "with our lines and yours; the rest of ours is gone, so take them out"
 
 
 class _Group(click.Group):
@@ -82,9 +87,7 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
     def located(ultralytics_path: Path | None, **options: Any) -> None:
         checkout = locate(ultralytics_path, _current_folder(), import_places(os.environ))
         click.echo(f"ultralytics {checkout.release} at {checkout.package} ({checkout.found})", err=True)
-        recovered = recover(checkout.package, checkout.release)
-        if recovered:
-            click.echo(recovered, err=True)
+        _tell_what_was_recovered(recover(checkout.package, checkout.release))
         command(checkout, **options)
 
     return located
@@ -98,7 +101,11 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
     default=_STDOUT,
     help="Write the diff to this file; - is stdout.",
 )
-@click.option("--exit-code", is_flag=True, help="Exit with 1 if there is a difference.")
+@click.option(
+    "--exit-code",
+    is_flag=True,
+    help="Exit with 1 if there is a difference. So does an error, which its message on stderr tells apart.",
+)
 def diff(checkout: Checkout, output: str, exit_code: bool) -> None:
     """Show what apply would change, or has changed."""
     text = unified_diff(examine(checkout, built_in()).difference())
@@ -124,6 +131,7 @@ def apply(checkout: Checkout, dry_run: bool) -> None:
         _show(unified_diff(situation.in_package(situation.application()[0])))
         return
     with lock(checkout.package, checkout.release) as held:
+        _tell_what_was_recovered(held.recovered)
         situation = examine(checkout, patch_set)
         if situation.is_applied:  # another process was faster
             click.echo(f"Nothing to do: {_standing(situation)}.")
@@ -132,8 +140,9 @@ def apply(checkout: Checkout, dry_run: bool) -> None:
     for line in outcome_lines(situation.plan.outcomes):
         click.echo(line)
     files = len(situation.plan.changes)
+    back = ["distillpatch", "revert", *(["--ultralytics-path", str(checkout.root)] if checkout.is_named else [])]
     click.echo(
-        f"Applied {len(situation.plan.outcomes)} modifications to {files} files. Take them back: distillpatch revert"
+        f"Applied {len(situation.plan.outcomes)} modifications to {files} files. Take them back: {shlex.join(back)}"
     )
     if unsaved:
         click.echo(f"Note: {', '.join(unsaved)} had changes that are not committed to git; they were kept.", err=True)
@@ -162,6 +171,7 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
         _show(unified_diff(situation.in_package(situation.taking_back(edited).changes)))
         return
     with lock(checkout.package, checkout.release) as held:
+        _tell_what_was_recovered(held.recovered)
         situation = examine(checkout, patch_set)
         if situation.state is None:  # another process was faster
             click.echo("Nothing to do: not patched.")
@@ -172,11 +182,12 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
     for path in done.merged:
         click.echo(f"  {path}: our changes are out, yours are kept")
     for path in done.left:
-        click.echo(f"  {path}: left as it is, with our lines and yours; what they import is gone, so take them out")
+        added = situation.state.original(path) is None
+        click.echo(f"  {path}: left as it is, {_LEFT_ADDED if added else _LEFT_EDITED}")
     for path, kept in done.set_aside.items():
         click.echo(f"  {path}: restored; the edited file is now {kept}")
     for path in done.overwritten:
-        click.echo(f"  {path}: left as it is, ultralytics {checkout.release} brought it")
+        click.echo(f"  {path}: left as it is, replaced since, with nothing of ours in it")
 
 
 @main.command()
@@ -197,6 +208,11 @@ def status(checkout: Checkout, as_json: bool) -> None:
     else:
         _tell_what_fits(situation.plan)
     _tell_what_is_imported(checkout)
+
+
+def _tell_what_was_recovered(recovered: str | None) -> None:
+    if recovered:
+        click.echo(recovered, err=True)
 
 
 def _tell_what_fits(plan: Plan) -> None:
@@ -239,7 +255,7 @@ def _report(situation: Situation) -> dict[str, Any]:
             for modification, place in (plan.by_hand if plan else ())
         ],
         "imported": str(place.roots[0] / PACKAGE) if place else None,
-        "imports_this": place is not None and place.roots[0] == situation.checkout.root,
+        "imports_this": place is not None and place.leads_to(situation.checkout),
     }
 
 
@@ -257,7 +273,7 @@ def _tell_what_is_unrecorded(situation: Situation) -> None:
 def _tell_what_is_imported(checkout: Checkout) -> None:
     """Warn when Python, started elsewhere, would import another ultralytics: multi-GPU workers would not distill."""
     place = first_holding(import_places(os.environ))
-    if place and place.roots[0] == checkout.root:
+    if place and place.leads_to(checkout):
         click.echo(f"Python imports this ultralytics, from {place.name}.", err=True)
         return
     imported = f"another ultralytics, {place.roots[0] / PACKAGE}, from {place.name}" if place else "no ultralytics"

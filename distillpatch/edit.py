@@ -6,7 +6,7 @@ import difflib
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
@@ -22,6 +22,11 @@ _LINE_LIMIT = 120
 _PATCH_INDENT = " " * 4
 _COMMENT = re.compile(r"[ \t]*#")
 _SKIPPED = re.compile(r"(?:\s|\\|#[^\r\n]*)*")
+
+# The code of a hole stays as it is, to the byte, however the lines around it are laid out. Meanwhile its line ends are
+# held back: surrogates stand for them, which no decoded text has.
+_HELD = str.maketrans("\r\n", "\ud800\ud801")
+_RELEASED = str.maketrans("\ud800\ud801", "\r\n")
 
 # Expressions that can stand under any operator without parentheses.
 _ATOMS = (
@@ -178,9 +183,13 @@ class _Change:
         self.match = match
         self.first = first
         self.behind = behind
-        self.added = HOLE.sub(lambda hole: self._text(match.holes[hole[1]]), added)
+        self.added = HOLE.sub(lambda hole: self._text(match.holes[hole[1]]).translate(_HELD), added)
 
     def edit(self) -> Edit:
+        edit = self._laid_out()
+        return replace(edit, text=edit.text.translate(_RELEASED))
+
+    def _laid_out(self) -> Edit:
         if self.first < self.behind:
             return self._replace()
         neighbour, code, index, is_block = self._insertion_point()

@@ -2,4 +2,7 @@
 
 
 class DistillpatchError(Exception):
-    """Base of every error that the command line prints as one message, with exit code 1 and nothing written."""
+    """Base of every error that the command line prints as one message, with exit code 1.
+
+    Nothing was written then, unless the message says otherwise.
+    """

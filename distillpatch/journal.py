@@ -12,7 +12,7 @@ from pathlib import Path
 from distillpatch import __version__
 from distillpatch.ordinary import NotOrdinaryError, read_ordinary
 from distillpatch.record import field, line, optional
-from distillpatch.state import StateError, check_path, newer, refuse_newer
+from distillpatch.state import StateError, check_path, newer, refuse_newer, way_back
 
 FORMAT = 1
 
@@ -76,8 +76,8 @@ def damaged(file: Path, reason: str) -> StateError:
     """Return the error that a journal cannot be relied on."""
     return StateError(
         f"{file} was damaged or changed by something else ({reason}), so the run that wrote it cannot be undone. "
-        f"The files as they were before it are in {file.parent / 'before'}. Put the release's own files back "
-        f"(pip install --force-reinstall, or git checkout), then delete {file.parent.parent}."
+        f"The files as they were before it are in {file.parent / 'before'}, under numbers: save what you need of them. "
+        f"To go back by hand, {way_back(file.parent.parent.parent)}."
     )
 
 

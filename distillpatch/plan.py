@@ -235,7 +235,9 @@ def _changes(
     patch_set: PatchSet, files: Files, sources: Mapping[str, Source], made: Mapping[str, list[Edit]]
 ) -> tuple[FileChange, ...]:
     added = [new_file for modification in patch_set.modifications for new_file in modification.new_files]
-    changes = [FileChange(new_file.path, files[new_file.path], new_file.content) for new_file in added]
+    # Whoever may read the package may read what is added to it, whatever the umask of the one who adds it.
+    like = next(iter(sources), None)
+    changes = [FileChange(new_file.path, files[new_file.path], new_file.content, like) for new_file in added]
     for path, source in sources.items():
         after = source.encode(splice(source.text, made[path]))
         try:

@@ -67,7 +67,7 @@ class Revert:
         texts: Every file of the state as it is without our changes, None for no file: what an upgrade plans from.
         merged: The files whose edits are kept while our changes go.
         left: The edited files that are left as they are.
-        overwritten: The files that another release has replaced, left as they are.
+        overwritten: The files that were replaced, by another release or by hand, left as they are.
         set_aside: The edited files whose originals are restored, and the paths at which the edited ones are kept.
     """
 
@@ -87,7 +87,10 @@ class Revert:
         patched = {change.path: change.after for change in plan}
         now = {change.path: change.before for change in plan} | {change.path: change.before for change in self.changes}
         after = {change.path: change.after for change in self.changes} | patched
-        return tuple(FileChange(path, now[path], after[path]) for path in now if now[path] != after[path])
+        like = {change.path: change.like for change in plan}
+        return tuple(
+            FileChange(path, now[path], after[path], like.get(path)) for path in now if now[path] != after[path]
+        )
 
 
 def plan_revert(package_dir: Path, state: State, release: str, edited: Edited = Edited.REFUSE) -> Revert:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import sys
 import tokenize
 import warnings
 from bisect import bisect_right
@@ -73,9 +74,16 @@ class Source:
             return parse(self.text)
         except SyntaxError as error:
             where = f" (line {error.lineno})" if error.lineno else ""
-            raise SourceError(f"{self.path} does not parse as Python{where}: {error.msg}") from error
+            raise self._unparsed(where, error.msg) from error
         except (ValueError, RecursionError, MemoryError) as error:
-            raise SourceError(f"{self.path} does not parse as Python: {error or type(error).__name__}") from error
+            raise self._unparsed("", f"{error or type(error).__name__}") from error
+
+    def _unparsed(self, where: str, reason: str) -> SourceError:
+        running = ".".join(map(str, sys.version_info[:2]))
+        return SourceError(
+            f"{self.path} cannot be parsed by Python {running}, which distillpatch runs on{where}: {reason}. "
+            "Mend it there, or run distillpatch with the Python that you train with."
+        )
 
     def check_compiles(self) -> None:
         """Make sure that Python can compile the file, which refuses more than its grammar does.

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -53,7 +54,7 @@ class Condition(Enum):
     EDITED = "edited since"
     RESTORED = "as it was before"
     MISSING = "missing"
-    OVERWRITTEN = "replaced by another release"
+    OVERWRITTEN = "replaced since, with nothing of ours in it"
 
 
 @dataclass(frozen=True)
@@ -172,36 +173,35 @@ def survey(package_dir: Path, state: State, release: str) -> dict[str, Condition
     Raises:
         DistillpatchError: A file cannot be read.
     """
-    marks = _marks(state) if release != state.release else None
-    return {file.path: _condition(file, current(package_dir, file.path), marks) for file in state.files}
+    known = _words(*(file.original for file in state.files))
+    same_release = release == state.release
+    return {
+        file.path: _condition(file, current(package_dir, file.path), _words(file.patched) - known, same_release)
+        for file in state.files
+    }
 
 
-def _condition(file: AppliedFile, now: bytes | None, marks: Set[bytes] | None) -> Condition:
-    """Tell what became of a file, given what marks lines as ours if another release has replaced that of the state."""
+def _condition(file: AppliedFile, now: bytes | None, marks: Set[bytes], same_release: bool) -> Condition:
+    """Tell what became of a file, given the words that came to it with what was applied."""
     if now == file.patched:
         return Condition.INTACT
     if now == file.original:
         return Condition.RESTORED
     if now is None:
         return Condition.MISSING
-    if marks is not None and _marked_lines(file.patched, marks).isdisjoint(_marked_lines(now, marks)):
-        return Condition.OVERWRITTEN
-    return Condition.EDITED
+    ours, found = _marked_lines(file.patched, marks), _marked_lines(now, marks)
+    # Another release may have one of the words by itself, though hardly the whole line. In the same one a word is
+    # enough, for the line may have been edited; without a word to look for, there is no telling that ours are gone.
+    ours_is_there = bool(found) or not ours if same_release else not ours.isdisjoint(found)
+    return Condition.EDITED if ours_is_there else Condition.OVERWRITTEN
 
 
-def _marks(state: State) -> Set[bytes]:
-    """Return the words that came with what was applied.
-
-    Any other line that was added, such as `else:`, may be in a new release as well.
-    """
-    originals, patched = (
-        {word for content in contents if content for word in _WORD.findall(content)}
-        for contents in ([file.original for file in state.files], [file.patched for file in state.files])
-    )
-    return patched - originals
+def _words(*contents: bytes | None) -> set[bytes]:
+    return {word for content in contents if content for word in _WORD.findall(content)}
 
 
 def _marked_lines(content: bytes | None, marks: Set[bytes]) -> set[bytes]:
+    """Return the lines that have such a word: any other that was added, such as `else:`, may be anybody's."""
     lines = {line.strip() for line in (content or b"").splitlines()}
     return {line for line in lines if not marks.isdisjoint(_WORD.findall(line))}
 
@@ -347,27 +347,39 @@ def read_state(package_dir: Path) -> State | None:
     try:
         return _parse(json.loads(read_ordinary(file, MAX_FILE)), package_dir)
     except FileNotFoundError:
-        _refuse_lost_state(file)
+        _refuse_lost_state(package_dir)
         return None
     except (NotOrdinaryError, ValueError, RecursionError, zlib.error) as error:
         raise StateError(
             f"{file} was damaged or changed by something else ({error}), so distillpatch no longer knows what it had "
-            f"changed, and touches nothing. Put the release's own files back (pip install --force-reinstall, or "
-            f"git checkout), then delete {file.parent}."
+            f"changed, and touches nothing. To take it back by hand, {way_back(package_dir)}."
         ) from error
     except OSError as error:
         raise StateError(f"Cannot read {file}: {error.strerror or error}.") from error
 
 
-def _refuse_lost_state(file: Path) -> None:
-    originals = file.with_name(ORIGINALS)
-    if any(names for _, _, names in os.walk(originals)):
+def _refuse_lost_state(package_dir: Path) -> None:
+    folder = package_dir / STATE_DIR
+    if _holds_files(folder / ORIGINALS):
         raise StateError(
-            f"{file} is missing, though {originals} still holds the originals of what was patched. distillpatch no "
-            "longer knows what it had changed, and touches nothing. Bring the file back, or the originals: copy them "
-            f"to where they were (cp -R {originals}/. {file.parent.parent.parent}), then delete the files that were "
-            f"added, and {file.parent}."
+            f"{folder / STATE_FILE} is missing, though {folder / ORIGINALS} still holds the originals of what was "
+            "patched. distillpatch no longer knows what it had changed, and touches nothing. Bring the file back, or "
+            f"{way_back(package_dir)}."
         )
+
+
+def way_back(package_dir: Path) -> str:
+    """Say what to do by hand where there is no telling what was changed: the originals hold the user's own edits."""
+    folder = package_dir / STATE_DIR
+    originals = folder / ORIGINALS
+    if _holds_files(originals):
+        command = shlex.join(["cp", "-R", f"{originals}/.", str(package_dir.parent)])
+        return f"copy the originals to where they were ({command}), delete the files that were added, then {folder}"
+    return f"put the release's own files back (pip install --force-reinstall, or git checkout), then delete {folder}"
+
+
+def _holds_files(folder: Path) -> bool:
+    return any(names for _, _, names in os.walk(folder))
 
 
 def refuse_newer(version: str) -> None:

@@ -67,7 +67,7 @@ TIDIED = "was interrupted before its first change or after its last: what it lef
 
 
 class TransactionError(DistillpatchError):
-    """A run was refused or failed; the tree is as it was before."""
+    """A run was refused or failed; the tree is as it was before, unless the message says otherwise."""
 
 
 class BusyError(TransactionError):
@@ -156,7 +156,8 @@ def commit(held: Held, changes: Sequence[FileChange], state: State | None) -> No
 
     Raises:
         NewerStateError: A newer distillpatch has patched the tree; nothing was written.
-        TransactionError: A file is not what the plan was made from, or cannot be written: every file is as before.
+        TransactionError: A file is not what the plan was made from, or cannot be written: every file is as before,
+            unless the message says otherwise.
     """
     package_dir = held.package_dir
     steps = _steps(package_dir, changes, state)
@@ -189,7 +190,8 @@ def _steps(package_dir: Path, changes: Sequence[FileChange], state: State | None
         wanted[change.path] = _new_content(package_dir, change, previous)
         if change.after is None:
             wanted.update(dict.fromkeys(_bytecode(package_dir, change.path)))
-    wanted.update(dict.fromkeys(_own_paths(package_dir.name, previous)))
+    # The originals go before the state that tells of them, which came first: a reader between the two misses nothing.
+    wanted.update(dict.fromkeys(reversed([*_own_paths(package_dir.name, previous)])))
     wanted.update(_new_state(package_dir, state))
     steps = []
     for path, new in wanted.items():
@@ -206,7 +208,7 @@ def _new_content(package_dir: Path, change: FileChange, previous: State | None) 
     if known and known.original == change.after:
         kept = locate(package_dir, kept_original(package_dir.name, change.path))
         return _New(change.after, known.mode, same_as=_holding(kept, change.after), link=known.link)
-    place = locate(package_dir, change.like or change.path)
+    place = locate(package_dir, change.like if change.like and change.before is None else change.path)
     return _New(change.after, place.stat().st_mode & 0o777 if place.exists() else None)
 
 
@@ -270,7 +272,8 @@ def _check(package_dir: Path, changes: Sequence[FileChange], steps: Sequence[tup
     needed = sum(len(new.data) for _, new in steps if new) + _SPARE_ROOM
     if shutil.disk_usage(package_dir).free < needed:
         raise TransactionError(
-            f"The disk that holds {package_dir} has less than {needed:,} bytes left. Nothing was changed."
+            f"The disk that holds {package_dir} has less than {needed:,} bytes left. Nothing was changed; "
+            "make room, and run the command again."
         )
 
 
@@ -286,10 +289,15 @@ def _check_unchanged(package_dir: Path, change: FileChange) -> None:
 
 def _check_writable(place: Path) -> None:
     if not place.parent.is_dir():
-        raise TransactionError(f"The folder {place.parent} does not exist. Nothing was changed.")
+        raise TransactionError(
+            f"The folder {place.parent} does not exist. Nothing was changed; make it, and run the command again."
+        )
     for needed, how in ((place.parent, os.W_OK | os.X_OK), (place, os.W_OK)):
         if os.path.lexists(needed) and not needed.is_symlink() and not os.access(needed, how):
-            raise TransactionError(f"No permission to write {needed}. Nothing was changed.")
+            raise TransactionError(
+                f"No permission to write {needed}. Nothing was changed; give it to yourself (chmod u+w), or run "
+                "distillpatch as somebody who has it."
+            )
 
 
 # The run itself.

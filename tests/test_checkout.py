@@ -61,6 +61,13 @@ def test_a_named_path_may_be_a_link(tmp_path: Path) -> None:
     assert locate(tmp_path / "link", tmp_path, NOWHERE).root == root
 
 
+def test_a_named_package_may_be_a_link_to_a_folder_of_any_name(tmp_path: Path) -> None:
+    plant(tmp_path / "root").joinpath("ultralytics").rename(tmp_path / "fork")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "ultralytics").symlink_to(tmp_path / "fork")
+    assert locate(tmp_path / "site" / "ultralytics", tmp_path, NOWHERE).root == tmp_path / "site"
+
+
 def test_a_named_path_wins_over_the_current_folder(tmp_path: Path) -> None:
     named, current = plant(tmp_path / "named"), plant(tmp_path / "current")
     assert locate(named, current, NOWHERE).root == named
@@ -261,6 +268,10 @@ def test_one_found_twice_is_one(tmp_path: Path) -> None:
     root = plant(tmp_path / "root")
     (tmp_path / "link").symlink_to(root)
     assert Place("env", (root, tmp_path / "link", root)).roots == (root,)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "ultralytics").symlink_to(root / "ultralytics")
+    assert Place("env", (root, tmp_path / "site")).roots == (root,)
+    assert Place("env", (tmp_path / "site", root)).roots == (tmp_path / "site",)
 
 
 # Editable installs: as pip, setuptools and older tools leave them.

@@ -7,11 +7,12 @@ import os
 import pty
 import re
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from by_hand import make as make_by_hand
 from trees import everything
 
 from distillpatch import __version__
+from distillpatch.patchset import built_in
 
 PROJECT = Path(__file__).resolve().parent.parent
 RELEASES = ("8.0.150", "8.2.50", "8.3.200", "8.4.0", "8.4.190")
@@ -154,6 +156,26 @@ def test_what_another_process_does_meanwhile_is_not_done_again(command: str, che
     assert result.returncode == 0 and result.stdout.startswith("Nothing to do: "), result
 
 
+@pytest.mark.parametrize("command", ["apply", "revert"])
+def test_a_run_that_another_process_leaves_meanwhile_is_told(command: str, checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    if command == "revert":
+        done("apply", "--ultralytics-path", root)
+    program = (
+        "from distillpatch import cli\n"
+        "look = cli.examine\n"
+        "def look_before_a_crash(checkout, patch_set):\n"
+        "    cli.examine, seen = look, look(checkout, patch_set)\n"
+        "    (checkout.package / '.distillpatch' / 'run').mkdir(parents=True)\n"
+        "    return seen\n"
+        "cli.examine = look_before_a_crash\n"
+        "cli.main()\n"
+    )
+    crossed = [sys.executable, "-c", program, command, "--ultralytics-path", root]
+    result = subprocess.run(crossed, cwd="/", env=variables(), capture_output=True, text=True, check=True)
+    assert f"An earlier run of distillpatch on {root}/ultralytics was interrupted before its first" in result.stderr
+
+
 def test_dry_run_of_what_is_done_says_so(checkout: Checkout) -> None:
     root = checkout("8.2.50")
     done("apply", "--ultralytics-path", root)
@@ -245,6 +267,21 @@ def test_python_imports_this_one_or_another(checkout: Checkout, tmp_path: Path) 
     assert f"Warning: Python imports another ultralytics, {site}/ultralytics, from {place}. Tr" in other.stderr
 
 
+def test_a_package_that_is_a_link_to_this_one_is_this_one(checkout: Checkout, tmp_path: Path) -> None:
+    root, site = checkout("8.2.50"), tmp_path / "site"
+    site.mkdir()
+    (site / "ultralytics").symlink_to(root / "ultralytics")
+    before = everything(root)
+    env = variables(PYTHONPATH=f"{PROJECT}:{site}")
+    told = run("status", "--ultralytics-path", root, env=env)
+    assert "Python imports this ultralytics, from PYTHONPATH.\n" in told.stderr
+    assert json.loads(done("status", "--json", "--ultralytics-path", root, env=env))["imports_this"]
+    assert "Applied 15" in done("apply", "--ultralytics-path", site)
+    assert "Nothing to do" in done("apply", "--ultralytics-path", root)
+    assert "Reverted 6 files" in done("revert", "--ultralytics-path", site)
+    assert everything(root) == before
+
+
 def test_the_advice_on_what_is_imported_helps(checkout: Checkout, tmp_path: Path) -> None:
     root = checkout("8.2.50")
     (root / "pyproject.toml").touch()
@@ -282,6 +319,17 @@ def test_the_one_installed_in_the_active_environment(kind: str, tmp_path: Path) 
     assert reverted == f"Reverted 6 files in {site}/ultralytics.\n"
 
 
+def test_the_way_back_that_apply_names_leads_to_the_same_checkout(checkout: Checkout, tmp_path: Path) -> None:
+    root = checkout("8.2.50").rename(tmp_path / "my checkout")
+    pristine = everything(root)
+    for cwd, options in ((tmp_path, ["--ultralytics-path", "my checkout"]), (root, [])):
+        told = done("apply", *options, cwd=cwd)
+        command = told.partition("Take them back: ")[2].rstrip("\n")
+        assert command == "distillpatch revert" + (f" --ultralytics-path '{root}'" if options else "")
+        assert "Reverted" in done(*shlex.split(command)[1:], cwd=Path("/") if options else cwd)
+        assert everything(root) == pristine
+
+
 def test_an_edited_file_that_is_set_aside_is_not_counted(checkout: Checkout) -> None:
     root = checkout("8.2.50")
     assert "to 6 files" in done("apply", "--ultralytics-path", root)
@@ -291,6 +339,24 @@ def test_an_edited_file_that_is_set_aside_is_not_counted(checkout: Checkout) -> 
     assert (
         told.startswith("Reverted 6 files in ") and "the edited file is now ultralytics/utils/AddLoss.py.edited" in told
     )
+
+
+def test_what_is_left_is_told_with_what_to_do_about_it(checkout: Checkout, tmp_path: Path) -> None:
+    root = checkout("8.2.50")
+    done("apply", "--ultralytics-path", root)
+    added, trainer = root / "ultralytics/utils/AddLoss.py", root / "ultralytics/engine/trainer.py"
+    added.write_text("# mine\n" + added.read_text(encoding="utf-8"), encoding="utf-8")
+    text = trainer.read_text(encoding="utf-8")
+    trainer.write_text(text.replace("self.distiller.start_epoch()", "self.distiller.start_mine()"), encoding="utf-8")
+    told = done("revert", "--keep-edited", "--ultralytics-path", root)
+    assert re.search(
+        r"(?m)^  ultralytics/utils/AddLoss\.py: left as it is, .* move it away before the next apply$", told
+    )
+    assert re.search(r"(?m)^  ultralytics/engine/trainer\.py: left as it is, with our lines .* take them out$", told)
+    releases.unpack("8.2.50", root)
+    assert "ultralytics/utils/AddLoss.py:1: modification 1" in refused("apply", "--ultralytics-path", root)
+    added.rename(tmp_path / "AddLoss.py")
+    assert "Applied 15" in done("apply", "--ultralytics-path", root)
 
 
 # Refused: one message, that says what was expected, where, and what to do next.
@@ -410,7 +476,9 @@ def test_a_file_that_is_not_python(content: bytes, checkout: Checkout) -> None:
     (root / "ultralytics/cfg/__init__.py").write_bytes(content)
     for command in ("apply", "status"):
         told = refused(command, "--ultralytics-path", root)
-        assert "Error: ultralytics/cfg/__init__.py " in told and ("does not parse" in told or "be decoded" in told)
+        assert "Error: ultralytics/cfg/__init__.py " in told and (
+            "be parsed by Python 3." in told or "be decoded" in told
+        )
 
 
 @pytest.fixture
@@ -531,6 +599,37 @@ def test_a_patched_file_that_was_put_back_is_patched_again(checkout: Checkout, t
     assert everything(root / "ultralytics" / "engine") == applied
 
 
+@pytest.mark.parametrize("put_back", [["ultralytics/engine/trainer.py"], built_in().edited_files], ids=["one", "all"])
+def test_a_file_that_was_put_back_and_edited_is_patched_again_with_the_edit(
+    put_back: Sequence[str], checkout: Checkout, tmp_path: Path
+) -> None:
+    root, release = checkout("8.2.50"), releases.unpack("8.2.50", tmp_path / "release")
+    pristine = contents(root)
+
+    def put_back_and_edit(mine: bytes) -> dict[str, bytes | str]:
+        done("apply", "--ultralytics-path", root)
+        edited = {path: (release / path).read_bytes() + mine for path in put_back}
+        for path, content in edited.items():
+            (root / path).write_bytes(content)
+        return {**pristine, **edited}
+
+    edited = put_back_and_edit(b"# mine\n")
+    status = done("status", "--ultralytics-path", root)
+    assert "  ultralytics/engine/trainer.py: replaced since, with nothing of ours in it\n" in status
+    assert "Applied 15 modifications" in done("apply", "--ultralytics-path", root)
+    for path in put_back:
+        text = (root / path).read_bytes()
+        assert text.endswith(b"# mine\n") and text != edited[path]
+    assert "Nothing to do: patched (by" in done("apply", "--ultralytics-path", root)
+    done("revert", "--ultralytics-path", root)
+    assert contents(root) == edited
+
+    edited = put_back_and_edit(b"# mine, too\n")
+    told = done("revert", "--ultralytics-path", root)
+    assert "  ultralytics/engine/trainer.py: left as it is, replaced since, with nothing of ours in it\n" in told
+    assert contents(root) == edited
+
+
 def test_nothing_of_the_checkout_is_run(checkout: Checkout, tmp_path: Path) -> None:
     root, marker = checkout("8.2.50"), tmp_path / "was-run"
     trap = f"open({str(marker)!r}, 'w').close()\nraise SystemExit('imported')\n"
@@ -602,6 +701,9 @@ def test_help_shows_examples() -> None:
     assert all(re.search(rf"(?m)^  {command} +[A-Z].*[^.]\.$", told) for command in COMMANDS)
     for command in COMMANDS:
         assert "--ultralytics-path" in done(command, "-h")
+    assert "1 if there is a difference. So does an error, which its message on stderr" in " ".join(
+        done("diff", "-h").split()
+    )
 
 
 def test_the_version() -> None:
@@ -670,6 +772,23 @@ def test_a_deleted_module_is_missed_and_comes_back(checkout: Checkout) -> None:
     assert "patched and then edited" in told and "  ultralytics/utils/AddLoss.py: as it was before\n" in told
     assert "Applied 15" in done("apply", "--ultralytics-path", root)
     assert contents(root) == applied
+
+
+def test_the_added_module_may_be_read_by_all_who_may_read_the_package(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    for file in root.rglob("*.py"):
+        file.chmod(0o644)
+    added = root / "ultralytics/utils/AddLoss.py"
+    umask = os.umask(0o077)
+    try:
+        done("apply", "--ultralytics-path", root)
+        modes = [added.stat().st_mode & 0o777]
+        added.unlink()
+        done("apply", "--ultralytics-path", root)
+        modes.append(added.stat().st_mode & 0o777)
+    finally:
+        os.umask(umask)
+    assert modes == [0o644, 0o644]
 
 
 def test_an_upgrade_does_not_take_our_own_lines_for_uncommitted_ones(checkout: Checkout) -> None:

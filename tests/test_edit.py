@@ -495,6 +495,27 @@ def test_a_hole_is_used_again_in_inserted_lines() -> None:
     )
 
 
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("hunk", "becomes"),
+    [
+        (
+            "- x = f($V)\n+ if t:\n+     x = g(\n+         $V\n+     )\n",
+            "if t:\n        x = g(\n            {}\n        )",
+        ),
+        ("  x = f($V)\n+ if t:\n+     g($V)\n", "x = f({})\n    if t:\n        g({})"),
+        ("  x = f(\n      $V,\n+     new=$V,\n  )\n", "x = f({}, new={})"),
+        ("- f($V)\n+ g($V)\n", "x = g({})"),
+    ],
+    ids=["replaced statement", "added statements", "argument", "expression"],
+)
+def test_a_hole_of_several_lines_stays_as_it_is(hunk: str, becomes: str, newline: str) -> None:
+    value = "h(a,\n  '''\tb,\n\n c''',\n      d)"
+    head, before, after = "def m():\n    a = 1\n    ", f"x = f({value})", becomes.replace("{}", value)
+    source, expected = ((head + text + "\n").replace("\n", newline).encode() for text in (before, after))
+    assert patched_bytes(source, hunk, "m") == expected
+
+
 def test_replace_an_argument() -> None:
     check(
         "f(\n    a,  # first\n    b,\n)\n",

@@ -226,6 +226,18 @@ def test_an_upgrade_carries_the_edits_over(package: Path) -> None:
     assert contents(package) == FILES | {TRAINER: mine}
 
 
+def test_an_upgrade_keeps_the_permissions_of_a_file_that_was_added(package: Path) -> None:
+    (package.parent / ADDED).chmod(0o604)
+    state = read_state(package)
+    assert state is not None
+    plan = (FileChange(ADDED, None, b"newer\n", like=TRAINER),)
+    newer = describe(package, plan, release=RELEASE, patch_set="1" * 64, previous=state)
+    with lock(package, RELEASE) as held:
+        commit(held, plan_revert(package, state, RELEASE).followed_by(plan), newer)
+    assert (package.parent / ADDED).read_bytes() == b"newer\n"
+    assert (package.parent / ADDED).stat().st_mode & 0o777 == 0o604
+
+
 def test_an_upgrade_over_overlapping_edits_is_refused(overlapping: Path) -> None:
     before = everything(overlapping.parent)
     with pytest.raises(OverlapError):

@@ -35,11 +35,14 @@ def test_bytes_survive_reading_and_writing(content: bytes, encoding: str) -> Non
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"x = 1\ny = = 2\n", r"m\.py does not parse as Python \(line 2\)"),
-        (b"def f(:\n", r"does not parse as Python \(line 1\)"),
-        (b"if x:\n\ta()\n        b()\n", "does not parse as Python"),
-        (b"<<<<<<< HEAD\nx = 1\n=======\n", "does not parse as Python"),
-        (b"x = '\x00'\n", "does not parse as Python"),
+        (
+            b"x = 1\ny = = 2\n",
+            r"m\.py cannot be parsed by Python 3\.\d+, which .* \(line 2\): .*the Python that you train with",
+        ),
+        (b"def f(:\n", r"cannot be parsed by Python .* \(line 1\)"),
+        (b"if x:\n\ta()\n        b()\n", "cannot be parsed by Python"),
+        (b"<<<<<<< HEAD\nx = 1\n=======\n", "cannot be parsed by Python"),
+        (b"x = '\x00'\n", "cannot be parsed by Python"),
         (b"x = '\xff'\n", r"m\.py cannot be decoded"),
         (b"# coding: no-such-thing\n", r"m\.py cannot be decoded: unknown encoding"),
         (b"# coding: rot13\nk = 1\n", r"m\.py cannot be decoded"),

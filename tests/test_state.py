@@ -127,7 +127,8 @@ def test_what_could_not_be_read_back_is_not_written(package: Path, release: str)
         (PATCHED[TRAINER] + b"# the user's\n", RELEASE, Condition.EDITED),
         (PATCHED[TRAINER] + b"# carried over by git\n", "8.3.0", Condition.EDITED),
         (FILES[TRAINER] + b"# new in 8.3\n", "8.3.0", Condition.OVERWRITTEN),
-        (FILES[TRAINER] + b"# our line taken out by hand\n", RELEASE, Condition.EDITED),
+        (FILES[TRAINER] + b"# put back, and then edited\n", RELEASE, Condition.OVERWRITTEN),
+        (PATCHED[TRAINER].replace(b"loss += 2  # ours", b"loss += 3  # ours, tuned"), RELEASE, Condition.EDITED),
     ],
 )
 def test_the_condition_of_a_file(package: Path, now: bytes | None, release: str, condition: Condition) -> None:
@@ -160,6 +161,23 @@ def test_no_pristine_release_is_taken_for_an_edit_of_what_was_patched(package: P
     for earlier in SHAPES:
         if earlier != release:
             assert set(survey(package, applied_to(earlier), release).values()) <= untouched, earlier
+
+
+@pytest.mark.parametrize("release", SHAPES)
+def test_no_file_that_was_put_back_is_taken_for_an_edit_of_what_was_patched(package: Path, release: str) -> None:
+    for path, content in files_of(release).items():
+        (package.parent / path).parent.mkdir(parents=True, exist_ok=True)
+        (package.parent / path).write_bytes(content + b"# mine\n")
+    conditions = survey(package, applied_to(release), release)
+    assert conditions.pop(ADDED) is Condition.RESTORED
+    assert set(conditions.values()) == {Condition.OVERWRITTEN}
+
+
+def test_a_file_that_got_no_word_of_ours_is_never_taken_for_one_that_was_put_back(package: Path) -> None:
+    """Its next patching would come on top of the first."""
+    file = AppliedFile(TRAINER, b"loss = 1\nstep(loss)\n", b"loss = 1\nstep(loss)\nstep(loss)\n", MODE, None)
+    (package.parent / TRAINER).write_bytes(b"import mine\nloss = 1\nstep(loss)\nstep(loss)\n")
+    assert survey(package, replace(STATE, files=(file,)), RELEASE) == {TRAINER: Condition.EDITED}
 
 
 @pytest.mark.parametrize("release", SHAPES)
