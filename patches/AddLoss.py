@@ -408,8 +408,8 @@ class Watch:
         """Let the loss that a model puts out depend on what was caught of its head, though by nothing.
 
         DDP looks in the output for the parameters that the backward pass will reach, and takes no gradient for the
-        others. Those of the boxes may be among them where no image of a batch has an object, as in 8.4.0 to 8.4.153, and
-        the logit loss reaches them all the same.
+        others. Those of the boxes may be among them where no image of a batch has an object (in 8.4.0 to 8.4.153, say),
+        and the logit loss reaches them all the same.
         """
         self._handles.pop(model).remove()
         if isinstance(output, tuple) and isinstance(output[0], torch.Tensor) and output[0].requires_grad:
