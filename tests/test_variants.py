@@ -60,7 +60,7 @@ def assert_fate(edited: Files, fate: Fate, number: int | None = None) -> None:
     after, error = patch(edited)
     if after is None:
         assert fate is not Fate.PATCHED, error
-        assert f"modification {number or ''}" in error or re.search("does not (parse|compile)", error)
+        assert f"modification {number or ''}" in error or re.search("cannot be parsed|does not (parse|compile)", error)
         return
     assert fate is not Fate.REFUSED
     assert landings.examine(after).failures == ()
