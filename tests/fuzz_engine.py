@@ -158,6 +158,8 @@ def _duplicate_line(dice: random.Random, lines: list[bytes]) -> None:
 
 
 def _swap_lines(dice: random.Random, lines: list[bytes]) -> None:
+    if len(lines) < 2:  # which earlier mutations have left
+        return
     at = dice.randrange(len(lines) - 1)
     other = at + 1 if dice.random() < 0.6 else dice.randrange(len(lines))
     lines[at], lines[other] = lines[other], lines[at]
