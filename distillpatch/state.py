@@ -173,31 +173,28 @@ def survey(package_dir: Path, state: State, release: str) -> dict[str, Condition
     Raises:
         DistillpatchError: A file cannot be read.
     """
-    known = _words(*(file.original for file in state.files))
-    same_release = release == state.release
-    return {
-        file.path: _condition(file, current(package_dir, file.path), _words(file.patched) - known, same_release)
-        for file in state.files
-    }
+    return {file.path: _condition(file, current(package_dir, file.path), state, release) for file in state.files}
 
 
-def _condition(file: AppliedFile, now: bytes | None, marks: Set[bytes], same_release: bool) -> Condition:
-    """Tell what became of a file, given the words that came to it with what was applied."""
+def _condition(file: AppliedFile, now: bytes | None, state: State, release: str) -> Condition:
     if now == file.patched:
         return Condition.INTACT
     if now == file.original:
         return Condition.RESTORED
     if now is None:
         return Condition.MISSING
+    marks = _marks(file, state)
     ours, found = _marked_lines(file.patched, marks), _marked_lines(now, marks)
     # Another release may have one of the words by itself, though hardly the whole line. In the same one a word is
     # enough, for the line may have been edited; without a word to look for, there is no telling that ours are gone.
-    ours_is_there = bool(found) or not ours if same_release else not ours.isdisjoint(found)
+    ours_is_there = bool(found) or not ours if release == state.release else not ours.isdisjoint(found)
     return Condition.EDITED if ours_is_there else Condition.OVERWRITTEN
 
 
-def _words(*contents: bytes | None) -> set[bytes]:
-    return {word for content in contents if content for word in _WORD.findall(content)}
+def _marks(file: AppliedFile, state: State) -> Set[bytes]:
+    """Return the words that came to a file with what was applied, and that no file had before."""
+    originals = (known.original or b"" for known in state.files)
+    return set(_WORD.findall(file.patched or b"")).difference(*map(_WORD.findall, originals))
 
 
 def _marked_lines(content: bytes | None, marks: Set[bytes]) -> set[bytes]:
