@@ -75,9 +75,10 @@ class Place:
                 found.setdefault(os.path.realpath(folder / PACKAGE), folder.resolve())
         return tuple(found.values())
 
-    def leads_to(self, checkout: Checkout) -> bool:
-        """Tell whether what Python imports from here is this very checkout, be it through a link."""
-        return any((root / PACKAGE).samefile(checkout.package) for root in self.roots[:1])
+    @property
+    def package(self) -> Path:
+        """The package that Python imports from here, where there is one."""
+        return self.roots[0] / PACKAGE
 
 
 def locate(path: Path | None, cwd: Path, places: Sequence[Place]) -> Checkout:

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from distillpatch import __version__
-from distillpatch.checkout import PACKAGE, PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
+from distillpatch.checkout import PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
 from distillpatch.errors import DistillpatchError
 from distillpatch.patchset import built_in
 from distillpatch.plan import Plan, explain, found_by_hand
@@ -187,7 +187,7 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
     for path, kept in done.set_aside.items():
         click.echo(f"  {path}: restored; the edited file is now {kept}")
     for path in done.overwritten:
-        click.echo(f"  {path}: left as it is, replaced since, with nothing of ours in it")
+        click.echo(f"  {path}: left as it is, {Condition.OVERWRITTEN.value}")
 
 
 @main.command()
@@ -254,8 +254,8 @@ def _report(situation: Situation) -> dict[str, Any]:
             {"number": modification.number, "path": place.path, "line": place.line}
             for modification, place in (plan.by_hand if plan else ())
         ],
-        "imported": str(place.roots[0] / PACKAGE) if place else None,
-        "imports_this": place is not None and place.leads_to(situation.checkout),
+        "imported": str(place.package) if place else None,
+        "imports_this": place is not None and place.package.samefile(situation.checkout.package),
     }
 
 
@@ -273,10 +273,10 @@ def _tell_what_is_unrecorded(situation: Situation) -> None:
 def _tell_what_is_imported(checkout: Checkout) -> None:
     """Warn when Python, started elsewhere, would import another ultralytics: multi-GPU workers would not distill."""
     place = first_holding(import_places(os.environ))
-    if place and place.leads_to(checkout):
+    if place and place.package.samefile(checkout.package):
         click.echo(f"Python imports this ultralytics, from {place.name}.", err=True)
         return
-    imported = f"another ultralytics, {place.roots[0] / PACKAGE}, from {place.name}" if place else "no ultralytics"
+    imported = f"another ultralytics, {place.package}, from {place.name}" if place else "no ultralytics"
     click.echo(
         f"Warning: Python imports {imported}. Training started in another folder, as the workers of multi-GPU training "
         f"are, will not distill. To make Python import this one: {_remedy(checkout, place)}",
