@@ -742,7 +742,6 @@ class Distiller:
 
     def watch(self):
         """Prepare for the student's forward pass, in which its feature maps and head outputs are caught."""
-        self.trainer.featureloss = self.trainer.teacherloss = self.trainer.logitloss = 0
         self.watch_teacher.stop()
         self.watch_student.start(self.trainer.model)
 
@@ -929,7 +928,7 @@ def _save_beside(model, save_dir):
     return str(path)
 
 
-def _find_weights(path, resume=False):
+def _find_weights(path, resume):
     """Return the path of a teacher's weights; those of an official model are downloaded.
 
     Here, because several processes that each load the teacher would all download it into the same file.
