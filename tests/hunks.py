@@ -1,13 +1,17 @@
-"""Hunks as tests write them down: patch notation and Python source, both literal, in; Python source out."""
+"""What plans are made from: hunks and Python source as tests write them down, and the files of real releases."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from textwrap import dedent
 
-from distillpatch.patchset import PatchSet, load
-from distillpatch.plan import Plan, make_plan, require
+import releases
+
+from distillpatch.patchset import PatchSet, built_in, load
+from distillpatch.plan import Plan, make_plan, paths, require
 
 RELEASE = "8.9.9"
 
@@ -20,6 +24,12 @@ def patch_set(*modifications: str, **files: str) -> PatchSet:
         for name, text in files.items():
             Path(folder, name).write_text(text)
         return load(Path(folder))
+
+
+@cache
+def pristine(release: str) -> Mapping[str, bytes | None]:
+    """Return the files of a release that the built-in patch set edits or adds."""
+    return releases.read(release, paths(built_in()))
 
 
 def plan(source: bytes | str, *modifications: str) -> Plan:

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
 from itertools import product
 
 import by_hand
 import pytest
-import releases
-from hunks import patch_set
+from hunks import patch_set, pristine
 
 from distillpatch.edit import occurrences
 from distillpatch.patchset import Modification, built_in
-from distillpatch.plan import Plan, PlanError, make_plan, paths, require
+from distillpatch.plan import Plan, PlanError, make_plan, require
 from distillpatch.source import Source
 
 pytestmark = pytest.mark.one_python
 
 HAND_MADE = ("8.0.136", "8.2.50", "8.4.190")
-
-
-@cache
-def pristine(release: str) -> Mapping[str, bytes | None]:
-    return releases.read(release, paths(built_in()))
 
 
 def refusal(plan: Plan) -> str:

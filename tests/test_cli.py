@@ -134,45 +134,40 @@ def test_there_and_back(release: str, checkout: Checkout, tmp_path: Path) -> Non
     assert everything(root) == pristine
 
 
-@pytest.mark.parametrize("command", ["apply", "revert"])
-def test_what_another_process_does_meanwhile_is_not_done_again(command: str, checkout: Checkout) -> None:
-    root = checkout("8.2.50")
+def crossed(command: str, root: Path, event: str) -> subprocess.CompletedProcess[str]:
+    """Run apply, or revert after it, while something happens between the first look at the checkout and the lock.
+
+    The event is a line of Python, which knows the `checkout`.
+    """
     if command == "revert":
         done("apply", "--ultralytics-path", root)
     program = (
         "import subprocess, sys\n"
         "from distillpatch import cli\n"
         "look = cli.examine\n"
-        "def look_and_be_overtaken(*arguments):\n"
-        "    cli.examine, seen = look, look(*arguments)\n"
-        "    command = [sys.executable, '-m', 'distillpatch', *sys.argv[1:]]\n"
-        "    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)\n"
+        "def look_once(checkout, patch_set):\n"
+        "    cli.examine, seen = look, look(checkout, patch_set)\n"
+        f"    {event}\n"
         "    return seen\n"
-        "cli.examine = look_and_be_overtaken\n"
+        "cli.examine = look_once\n"
         "cli.main()\n"
     )
-    overtaken = [sys.executable, "-c", program, command, "--ultralytics-path", root]
-    result = subprocess.run(overtaken, cwd="/", env=variables(), capture_output=True, text=True)
+    process = [sys.executable, "-c", program, command, "--ultralytics-path", root]
+    return subprocess.run(process, cwd="/", env=variables(), capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("command", ["apply", "revert"])
+def test_what_another_process_does_meanwhile_is_not_done_again(command: str, checkout: Checkout) -> None:
+    other = "[sys.executable, '-m', 'distillpatch', *sys.argv[1:]]"
+    result = crossed(command, checkout("8.2.50"), f"subprocess.run({other}, stdout=subprocess.DEVNULL, check=True)")
     assert result.returncode == 0 and result.stdout.startswith("Nothing to do: "), result
 
 
 @pytest.mark.parametrize("command", ["apply", "revert"])
 def test_a_run_that_another_process_leaves_meanwhile_is_told(command: str, checkout: Checkout) -> None:
     root = checkout("8.2.50")
-    if command == "revert":
-        done("apply", "--ultralytics-path", root)
-    program = (
-        "from distillpatch import cli\n"
-        "look = cli.examine\n"
-        "def look_before_a_crash(checkout, patch_set):\n"
-        "    cli.examine, seen = look, look(checkout, patch_set)\n"
-        "    (checkout.package / '.distillpatch' / 'run').mkdir(parents=True)\n"
-        "    return seen\n"
-        "cli.examine = look_before_a_crash\n"
-        "cli.main()\n"
-    )
-    crossed = [sys.executable, "-c", program, command, "--ultralytics-path", root]
-    result = subprocess.run(crossed, cwd="/", env=variables(), capture_output=True, text=True, check=True)
+    result = crossed(command, root, "(checkout.package / '.distillpatch' / 'run').mkdir(parents=True)")
+    assert result.returncode == 0, result
     assert f"An earlier run of distillpatch on {root}/ultralytics was interrupted before its first" in result.stderr
 
 

@@ -192,7 +192,6 @@ def test_a_branch_that_the_teacher_does_not_go_through_does_not_imitate(
 
 
 OFFICIAL = """
-import os
 from pathlib import Path
 from ultralytics.utils import SETTINGS
 

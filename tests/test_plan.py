@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
 from textwrap import dedent
 
 import by_hand
 import pytest
-import releases
-from hunks import patch_set, patched, plan
+from hunks import patch_set, patched, plan, pristine
 
 from distillpatch.patchset import Modification, built_in
-from distillpatch.plan import Plan, PlanError, make_plan, paths, require
+from distillpatch.plan import Plan, PlanError, make_plan, require
 from distillpatch.source import SourceError
 
 RELEASES = ("8.0.136", "8.0.150", "8.1.24", "8.2.50", "8.2.103", "8.3.50", "8.3.150", "8.3.200", "8.4.0", "8.4.190")
-
-
-@cache
-def pristine(release: str) -> Mapping[str, bytes | None]:
-    return releases.read(release, paths(built_in()))
 
 
 @cache
