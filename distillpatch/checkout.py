@@ -19,8 +19,6 @@ from distillpatch.source import parse
 PACKAGE = "ultralytics"
 PYTHON_PATH = "PYTHONPATH"
 
-_NAMED = "named by --ultralytics-path"
-
 # What is looked into has some 2 KB; Python needs half a second to parse the worst module that fits into this.
 _MAX_FILE = 64 * 2**10
 
@@ -37,21 +35,18 @@ class Checkout:
         root: The folder that holds the package; paths of the patch set are relative to it.
         release: The version that its ``__init__.py`` states.
         found: How it was chosen, for the user.
+        is_named: Whether the user named it, so that a search may lead to another one.
     """
 
     root: Path
     release: str
     found: str
+    is_named: bool
 
     @property
     def package(self) -> Path:
         """The package's own folder."""
         return self.root / PACKAGE
-
-    @property
-    def is_named(self) -> bool:
-        """Whether the user named it, so that a search may lead to another one."""
-        return self.found == _NAMED
 
 
 @dataclass(frozen=True)
@@ -135,7 +130,7 @@ def _named(path: Path) -> Checkout:
     holders = (Path(os.path.realpath(place.parent)) for place in (root, path) if place.name == PACKAGE)
     for candidate in (root, *holders):
         if _is_package(candidate / PACKAGE):
-            return _checkout(candidate, _NAMED)
+            return _checkout(candidate, "named by --ultralytics-path", is_named=True)
     if not os.path.exists(root):  # noqa: PTH110 - Path.exists() raises where it may not look
         raise CheckoutError(
             f"{path} does not exist. Name a checkout's root, the package folder itself, or a site-packages folder."
@@ -162,7 +157,7 @@ def _several_found(place: Place) -> CheckoutError:
     )
 
 
-def _checkout(root: Path, found: str) -> Checkout:
+def _checkout(root: Path, found: str, *, is_named: bool = False) -> Checkout:
     root = root.resolve()
     release = _version(root / PACKAGE)
     assert release is not None
@@ -171,7 +166,7 @@ def _checkout(root: Path, found: str) -> Checkout:
             f"{root / PACKAGE} is ultralytics {release}, whose trainer still lies under ultralytics/yolo/. "
             "distillpatch works from 8.0.136 on: upgrade ultralytics."
         )
-    return Checkout(root, release, found)
+    return Checkout(root, release, found, is_named)
 
 
 def _is_package(folder: Path) -> bool:
