@@ -284,7 +284,7 @@ def de_parallel(model):
 
 
 def get_fpn_features(x, model, fpn_layers=(15, 18, 21)):
-    """Return the feature maps that some layers of a model make of a batch; gradient flows through them.
+    """Return the feature maps that some layers of a model make of a batch; the layers behind them do no work.
 
     Args:
         x (torch.Tensor): Images of shape (N, C, H, W).
@@ -296,7 +296,7 @@ def get_fpn_features(x, model, fpn_layers=(15, 18, 21)):
     """
     model = de_parallel(model)
     outputs, features = [], []
-    for m in model.model[:-1]:  # all but the head
+    for m in model.model[:-1][: max(fpn_layers) + 1]:  # never the head
         if m.f != -1:  # not from the previous layer
             x = outputs[m.f] if isinstance(m.f, int) else [x if j == -1 else outputs[j] for j in m.f]
         x = m(x)
@@ -304,6 +304,12 @@ def get_fpn_features(x, model, fpn_layers=(15, 18, 21)):
         if m.i in fpn_layers:
             features.append(x)
     return features
+
+
+def _get_features(x, model, layers):
+    """Return the same in the order of ``layers``, where one may stand more than once."""
+    outputs = dict(zip(sorted(set(layers)), get_fpn_features(x, model, layers)))
+    return [outputs[i] for i in layers]
 
 
 def get_channels(model, fpn_layers=(15, 18, 21)):
@@ -316,14 +322,9 @@ def get_channels(model, fpn_layers=(15, 18, 21)):
     Returns:
         (list[int]): The channels.
     """
-    return [feature.shape[1] for feature in _probe(model, fpn_layers)]
-
-
-def _probe(model, layers):
-    """Return what layers of a model put out for a small blank image."""
     model = de_parallel(model)
     with _at_rest(model) as blank:
-        return get_fpn_features(blank, model, layers)
+        return [feature.shape[1] for feature in get_fpn_features(blank, model, fpn_layers)]
 
 
 @contextmanager
@@ -388,7 +389,7 @@ class Watch:
     """
 
     def __init__(self, layers, branches=()):
-        self._layers, self._branches = layers, branches
+        self.layers, self.branches = layers, branches
         self._features, self._logits = [], []
         self._caught, self._handles = {}, {}
 
@@ -397,8 +398,8 @@ class Watch:
         self.stop()
         wrapped, model = model, de_parallel(model)
         head = _branches(_head(model))
-        self._features = [model.model[i] for i in self._layers]
-        self._logits = [pair for branch in self._branches for pair in zip(*head[branch])]
+        self._features = [model.model[i] for i in self.layers]
+        self._logits = [pair for branch in self.branches for pair in zip(*head[branch])]
         for module in {*self._features, *(m for pair in self._logits for m in pair)}:
             self._handles[module] = module.register_forward_hook(self._catch)
         if self._logits and wrapped is not model:
@@ -758,16 +759,7 @@ class Distiller:
         trainer, i = self.trainer, self.batches
         self.batches += 1
         features_s, logits_s = self.watch_student.take()
-        self.watch_teacher.start(self.teacher)
-        if self.online:
-            teacherloss = trainer.model_t(batch)[0].sum() * self.weights[1]
-            if RANK != -1:
-                teacherloss = teacherloss * torch.distributed.get_world_size()
-        else:
-            teacherloss = 0
-            with torch.no_grad():
-                trainer.model_t(batch["img"])
-        features_t, logits_t = self.watch_teacher.take()
+        teacherloss, features_t, logits_t = self._ask_teacher(batch)
         weight = distill_weight(i, len(trainer.train_loader)) * self.weights[0]
         featureloss = trainer.distillloss(features_s, [t.detach() for t in features_t]) * weight
         logitloss = 0
@@ -781,6 +773,28 @@ class Distiller:
         for key, value in zip(DISTILL_LOSSES, values):
             trainer.distill_items[key] = (trainer.distill_items[key] * i + value) / (i + 1)
         return sum(terms)
+
+    def _ask_teacher(self, batch):
+        """Make the teacher's one forward pass of a batch.
+
+        Returns:
+            loss (torch.Tensor | int): Its own loss, if it learns online.
+            features (list[torch.Tensor]): Its feature maps, of shape (N, C, H, W).
+            logits (list[torch.Tensor]): Its raw outputs, for the logit loss.
+        """
+        teacher, loss = self.trainer.model_t, 0
+        if not self.online and not self.trainer.logit_loss:  # nobody asks its head, which may be a third of the work
+            with torch.no_grad():
+                return loss, _get_features(batch["img"], teacher, self.watch_teacher.layers), []
+        self.watch_teacher.start(self.teacher)
+        if self.online:
+            loss = teacher(batch)[0].sum() * self.weights[1]
+            if RANK != -1:
+                loss = loss * torch.distributed.get_world_size()
+        else:
+            with torch.no_grad():
+                teacher(batch["img"])
+        return (loss, *self.watch_teacher.take())
 
     def clip_gradients(self):
         """Clip the gradients of what distillation trains, as the trainer clips the student's."""
@@ -1108,8 +1122,9 @@ def _channels(role, model, layers):
     for i in layers:
         if not 0 <= i <= last:
             raise ValueError(f"distill_layers: the {role} has no layer {i} before its head, expected 0 to {last}")
-    outputs = dict(zip(sorted(set(layers)), _probe(model, layers)))
-    for i, output in outputs.items():
+    with _at_rest(model) as blank:
+        outputs = _get_features(blank, model, layers)
+    for i, output in zip(layers, outputs):
         if not isinstance(output, torch.Tensor) or output.ndim != 4:
             raise ValueError(f"distill_layers: layer {i} of the {role} puts out no feature map")
-    return [outputs[i].shape[1] for i in layers]
+    return [output.shape[1] for output in outputs]

@@ -86,8 +86,8 @@ BREAKS = (
     Break(
         "an online teacher learns its task",
         RUNTIME,
-        "trainer.model_t(batch)[0].sum()",
-        "trainer.model_t(batch)[0].sum().detach()",
+        "teacher(batch)[0].sum()",
+        "teacher(batch)[0].sum().detach()",
         "gradient::learns_its_task and 8.2.50",
     ),
     Break(
@@ -101,16 +101,30 @@ BREAKS = (
     Break(
         "a step makes one pass of the teacher",
         RUNTIME,
-        '                trainer.model_t(batch["img"])\n',
-        '                trainer.model_t(batch["img"])\n                trainer.model_t(batch["img"])\n',
+        '                teacher(batch["img"])\n',
+        '                teacher(batch["img"])\n                teacher(batch["img"])\n',
         "cost::one_forward_pass and 8.4.190",
     ),
     Break(
         "a step is hardly more work than the floor",
         RUNTIME,
-        '                trainer.model_t(batch["img"])\n',
-        '                trainer.model_t(batch["img"])\n                self.teacher.model[:9](batch["img"])\n',
+        '                teacher(batch["img"])\n',
+        '                teacher(batch["img"])\n                self.teacher.model[:9](batch["img"])\n',
         "cost::hardly_more_work and 8.4.190",
+    ),
+    Break(
+        "a teacher whose logits nobody compares is spared its head",
+        RUNTIME,
+        "if not self.online and not self.trainer.logit_loss:",
+        "if False:",
+        "cost::spared_its_head and 8.4.190",
+    ),
+    Break(
+        "the pass that ends before the head is upstream's up to there",
+        RUNTIME,
+        "else outputs[j] for j in m.f]",
+        "else outputs[j] for j in m.f[::-1]]",
+        "models::all_layers and 8.0.136",
     ),
     Break(
         "hooks do not survive the step",
@@ -122,8 +136,8 @@ BREAKS = (
     Break(
         "feature maps are free at the next step",
         RUNTIME,
-        "        features_t, logits_t = self.watch_teacher.take()\n",
-        "        features_t, logits_t = self.watch_teacher.take()\n        trainer.kept = features_s\n",
+        "        teacherloss, features_t, logits_t = self._ask_teacher(batch)\n",
+        "        teacherloss, features_t, logits_t = self._ask_teacher(batch)\n        trainer.kept = features_s\n",
         "cost::free_at_the_next and 8.2.50",
     ),
     Break(
@@ -173,7 +187,7 @@ BREAKS = (
     Break(
         "several ranks make the gradient of one process",
         RUNTIME,
-        "teacherloss = teacherloss * torch.distributed.get_world_size()",
+        "loss = loss * torch.distributed.get_world_size()",
         "pass",
         "several_processes::gradient_of_one and copies and 8.3.200",
     ),

@@ -81,6 +81,7 @@ def observe(name, **options):
 torch.manual_seed(1)
 TEACHER = DetectionModel("yolov8s.yaml", nc=10, verbose=False)
 observe("plain")
+observe("features", model_t=TEACHER)
 observe("offline", model_t=TEACHER, logit_loss=True)
 observe("online", model_t=TEACHER, logit_loss=True, distillonline=True)
 
@@ -106,23 +107,26 @@ def facts(
     return lesson(patched(request.param), folder, digits, SCRIPT, **settings).facts
 
 
-@pytest.mark.parametrize("mode", ["offline", "online"])
+@pytest.mark.parametrize("mode", ["features", "offline", "online"])
 def test_a_step_makes_one_forward_pass_of_each_model(facts: dict[str, Any], mode: str) -> None:
     assert facts[mode]["calls"] == [{"student": 1, "teacher": 1}] * STEPS
 
 
-@pytest.mark.parametrize(("mode", "tracked"), [("plain", [STEPS]), ("offline", [STEPS, 0]), ("online", [STEPS, STEPS])])
+@pytest.mark.parametrize(
+    ("mode", "tracked"),
+    [("plain", [STEPS]), ("features", [STEPS, 0]), ("offline", [STEPS, 0]), ("online", [STEPS, STEPS])],
+)
 def test_batch_statistics_are_updated_once_a_step(facts: dict[str, Any], mode: str, tracked: list[int]) -> None:
     assert facts[mode]["tracked"] == tracked
 
 
-@pytest.mark.parametrize("mode", ["offline", "online"])
+@pytest.mark.parametrize("mode", ["features", "offline", "online"])
 def test_no_hook_survives_a_step_or_is_pickled(facts: dict[str, Any], mode: str) -> None:
     assert facts[mode]["hooks"] == 0
     assert facts[mode]["pickled"] == 0
 
 
-@pytest.mark.parametrize("mode", ["offline", "online"])
+@pytest.mark.parametrize("mode", ["features", "offline", "online"])
 def test_the_feature_maps_of_a_step_are_free_at_the_next(facts: dict[str, Any], mode: str) -> None:
     assert facts[mode]["kept"] == [0] * STEPS
 
@@ -131,3 +135,9 @@ def test_a_step_is_hardly_more_work_than_the_floor(facts: dict[str, Any]) -> Non
     """The floor is a plain step and one forward pass of the teacher."""
     floor = facts["plain"]["flops"][-1] + facts["teacher"]
     assert floor < facts["offline"]["flops"][-1] <= 1.05 * floor
+
+
+def test_a_teacher_whose_logits_nobody_compares_is_spared_its_head(facts: dict[str, Any]) -> None:
+    """That is more work than the feature loss adds, so a step is less than the floor."""
+    floor = facts["plain"]["flops"][-1] + facts["teacher"]
+    assert facts["plain"]["flops"][-1] < facts["features"]["flops"][-1] < 0.95 * floor

@@ -91,19 +91,33 @@ head:
 
 # One step of the losses of distillation alone: those of the task weigh nothing, and the gradient is left to look at.
 CODE = """
+from ultralytics.utils.AddLoss import get_fpn_features
+
 class Enough(Exception):
     pass
 
 def size(module):
     return sum(p.grad.abs().sum().item() for p in module.parameters() if p.grad is not None)
 
+def upstreams_maps(model, x):
+    maps = {}
+    handles = [m.register_forward_hook(lambda m, _, output: maps.update({m.i: output})) for m in model.model[:-1]]
+    model(x)
+    for handle in handles:
+        handle.remove()
+    return maps
+
+@torch.no_grad()
 def look(trainer):
-    student = trainer.model.model
+    student, teacher, x = trainer.model.model, trainer.model_t, torch.rand(2, 3, 64, 64)
+    maps = upstreams_maps(teacher, x)
+    ours = get_fpn_features(x, teacher, list(maps))
     report(**{key: {
         "losses": {k: float(v) for k, v in trainer.distill_items.items()},
         "gradients": [size(student[i]) for i in layers],
         "align": [size(m) for m in trainer.distillloss.align_module],
         "head": [k for k, m in student[-1].named_children() if size(m) > 0],
+        "maps": [torch.equal(a, b) for a, b in zip(ours, maps.values())],
     }})
     raise Enough
 
@@ -179,6 +193,10 @@ def check(pair: Pair, found: dict[str, Any], log: str) -> None:
     assert len(found["align"]) == len(student)
     assert min(found["align"]) > 0, pair
     assert set(found["head"]) & (ONE_TO_MANY | ONE_TO_ONE) == pair.imitating, pair
+
+    # Without the logit loss the teacher's pass is AddLoss's own, which ends before the head.
+    assert len(found["maps"]) > max(teacher), pair
+    assert all(found["maps"]), pair
 
 
 @pytest.mark.parametrize(("release", "imitating"), [("8.4.60", ONE_TO_MANY), ("8.4.190", ONE_TO_MANY | ONE_TO_ONE)])
