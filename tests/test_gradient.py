@@ -43,6 +43,7 @@ class Observed(DetectionTrainer):
             "align": [size(m.parameters()) for m in loss.align_module],
             "generation": [size(m.parameters()) for m in mgd or ()],
             "teacher": size(teacher),
+            "frozen": not any(p.requires_grad for p in teacher),
             "losses": [float(x) for x in (self.featureloss, self.teacherloss, self.logitloss)],
             "modes": [self.model.training, loss.training, self.model_t.training],
         })
@@ -68,9 +69,8 @@ def observe(name, teacher, **options):
 
     def end(trainer):
         after = [state(m) for m in (trainer.model, trainer.model_t, trainer.distillloss)]
-        same = [all(torch.equal(a[k], v) for k, v in b.items()) for a, b in zip(after, trainer.before)]
-        changed = [k for k, v in trainer.before[1].items() if not torch.equal(v, after[1][k])]
-        report(**{name: {"steps": trainer.steps, "same": same, "changed": changed}})
+        changed = [[k for k, v in b.items() if not torch.equal(a[k], v)] for a, b in zip(after, trainer.before)]
+        report(**{name: {"steps": trainer.steps, "changed": dict(zip(("student", "teacher", "loss"), changed))}})
 
     torch.manual_seed(0)
     model = YOLO("yolov8n.yaml")
@@ -124,14 +124,18 @@ def test_the_feature_loss_alone_teaches_the_student_and_itself(facts: dict[str, 
             assert step["losses"][1:] == [0, 0]
             assert len(step["generation"]) == (8 if kind == "mgd" else 0)
             assert all(size > 0 for size in step["generation"])
+        trained = {"align_module.0.weight", "align_module.7.weight"}
+        if kind == "mgd":
+            trained |= {"feature_loss.generation.0.0.weight", "feature_loss.generation.7.2.bias"}
+        assert trained <= set(facts[kind]["changed"]["loss"])
 
 
 def test_an_offline_teacher_is_bit_identical_after_an_epoch(facts: dict[str, Any]) -> None:
     for mode in (*facts["kinds"], "logit"):
-        student, teacher, _ = facts[mode]["same"]
-        assert teacher
-        assert not student
+        assert facts[mode]["changed"]["student"]
+        assert not facts[mode]["changed"]["teacher"]
         for step in facts[mode]["steps"]:
+            assert step["frozen"]
             assert step["teacher"] == 0
             assert step["modes"] == [True, True, False]
 
@@ -158,8 +162,9 @@ def test_an_online_teacher_learns_its_task(facts: dict[str, Any]) -> None:
         assert step["losses"][1] > 0
         assert step["teacher"] > 0
         assert step["modes"] == [True, True, True]
-    assert online["same"] == [False, False, False]
-    assert {"model.0.conv.weight", "model.21.cv1.conv.weight", "model.0.bn.running_mean"} <= set(online["changed"])
+    learned = {"model.0.conv.weight", "model.21.cv1.conv.weight", "model.0.bn.running_mean"}
+    assert learned <= set(online["changed"]["teacher"])
+    assert {"align_module.0.weight", "align_module.7.weight"} <= set(online["changed"]["loss"])
 
 
 def test_what_distillation_trains_is_clipped_as_the_student_is(facts: dict[str, Any]) -> None:
