@@ -380,8 +380,7 @@ def _active_branches(model):
 class Watch:
     """Catch feature maps and raw head outputs of a model in passing, during one forward pass.
 
-    The hooks exist for that pass alone: each removes itself when it has fired, so nothing is left on a model that is
-    copied or pickled later.
+    The hooks exist for that pass alone, so nothing is left on a model that is copied or pickled later.
 
     Args:
         layers (list[int]): Layers whose feature maps to catch.
@@ -391,7 +390,7 @@ class Watch:
     def __init__(self, layers, branches=()):
         self.layers, self.branches = layers, branches
         self._features, self._logits = [], []
-        self._caught, self._handles = {}, {}
+        self._caught, self._handles = {}, []
 
     def start(self, model):
         """Hook a YOLO model, whose modules may have been exchanged since last time; drop what is left from then."""
@@ -400,10 +399,10 @@ class Watch:
         head = _branches(_head(model))
         self._features = [model.model[i] for i in self.layers]
         self._logits = [pair for branch in self.branches for pair in zip(*head[branch])]
-        for module in {*self._features, *(m for pair in self._logits for m in pair)}:
-            self._handles[module] = module.register_forward_hook(self._catch)
+        watched = {*self._features, *(m for pair in self._logits for m in pair)}
+        self._handles = [module.register_forward_hook(self._catch) for module in watched]
         if self._logits and wrapped is not model:
-            self._handles[model] = model.register_forward_hook(self._tie)
+            self._handles.append(model.register_forward_hook(self._tie))
 
     def _tie(self, model, inputs, output):
         """Let the loss that a model puts out depend on what was caught of its head, though by nothing.
@@ -412,7 +411,6 @@ class Watch:
         others. Those of the boxes may be among them where no image of a batch has an object (in 8.4.0 to 8.4.153, say),
         and the logit loss reaches them all the same.
         """
-        self._handles.pop(model).remove()
         if isinstance(output, tuple) and isinstance(output[0], torch.Tensor) and output[0].requires_grad:
             nothing = sum(self._caught[module][..., :0].sum() for pair in self._logits for module in pair)
             return (output[0] + nothing, *output[1:])
@@ -420,13 +418,12 @@ class Watch:
 
     def _catch(self, module, inputs, output):
         self._caught[module] = output
-        self._handles.pop(module).remove()
 
     def stop(self):
         """Unhook the model and forget what was caught."""
-        for handle in self._handles.values():
+        for handle in self._handles:
             handle.remove()
-        self._handles, self._caught = {}, {}
+        self._caught, self._handles = {}, []
 
     def take(self):
         """Return what was caught, and forget it.
