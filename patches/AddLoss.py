@@ -307,7 +307,7 @@ def get_fpn_features(x, model, fpn_layers=(15, 18, 21)):
 
 
 def _get_features(x, model, layers):
-    """Return the same in the order of ``layers``, where one may stand more than once."""
+    """Return the feature maps of layers in the order that is given, where a layer may stand more than once."""
     outputs = dict(zip(sorted(set(layers)), get_fpn_features(x, model, layers)))
     return [outputs[i] for i in layers]
 
@@ -322,7 +322,6 @@ def get_channels(model, fpn_layers=(15, 18, 21)):
     Returns:
         (list[int]): The channels.
     """
-    model = de_parallel(model)
     with _at_rest(model) as blank:
         return [feature.shape[1] for feature in get_fpn_features(blank, model, fpn_layers)]
 
@@ -780,7 +779,7 @@ class Distiller:
             logits (list[torch.Tensor]): Its raw outputs, for the logit loss.
         """
         teacher, loss = self.trainer.model_t, 0
-        if not self.online and not self.trainer.logit_loss:  # nobody asks its head, which may be a third of the work
+        if not self.online and not self.trainer.logit_loss:  # nobody asks its head
             with torch.no_grad():
                 return loss, _get_features(batch["img"], teacher, self.watch_teacher.layers), []
         self.watch_teacher.start(self.teacher)
