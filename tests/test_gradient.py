@@ -162,6 +162,7 @@ def test_an_online_teacher_learns_its_task(facts: dict[str, Any]) -> None:
         assert step["losses"][1] > 0
         assert step["teacher"] > 0
         assert step["modes"] == [True, True, True]
+    assert online["changed"]["student"]
     learned = {"model.0.conv.weight", "model.21.cv1.conv.weight", "model.0.bn.running_mean"}
     assert learned <= set(online["changed"]["teacher"])
     assert {"align_module.0.weight", "align_module.7.weight"} <= set(online["changed"]["loss"])
