@@ -1,6 +1,6 @@
-# `make test` and `make demo` set up all that they need, environments included: see tests/environments.py.
+# `make test` and `make demo` set up all that they need, environments included: see tools/environments.py.
 
-IN := python3 tests/environments.py
+IN := python3 tools/environments.py
 
 # Which releases `make matrix` goes through; all of them by default.
 RELEASES := all
@@ -12,7 +12,7 @@ help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo:  ## patch a real release, distill a student with it in three modes, and take it all back
-	$(IN) main python tests/demo.py
+	$(IN) main python tools/demo.py
 
 test: lint  ## lint, type-check, and test on every Python and PyTorch that is promised
 	$(IN) cli-oldest python -m pytest -n auto -m "not training and not one_python"
@@ -33,7 +33,7 @@ format:  ## rewrite the code in the project's style
 	$(IN) main ruff format
 
 matrix:  ## check every ultralytics release, or RELEASES="8.3.0 8.4.0"
-	$(IN) main python tests/matrix.py $(RELEASES)
+	$(IN) main python tools/matrix.py $(RELEASES)
 
 fuzz:  ## try 10,000 broken files, states and journals each, and 500 edited checkouts
 	DISTILLPATCH_FUZZ=10000 $(IN) main python -m pytest -n auto --dist worksteal --hypothesis-profile fuzz --durations 10 \
@@ -41,13 +41,13 @@ fuzz:  ## try 10,000 broken files, states and journals each, and 500 edited chec
 		-m "not training"
 
 breaks:  ## break each promise in a copy of the project, and require that a test notices
-	$(IN) main python tests/breaks.py
+	$(IN) main python tools/breaks.py
 
 speed:  ## measure how long a step takes with a teacher, compared with what it has to take
-	$(IN) main python tests/step_time.py
+	$(IN) main python tools/step_time.py
 
 learning:  ## measure what students learn alone, from upstream's own distillation and from ours
-	$(IN) main python tests/learning.py
+	$(IN) main python tools/learning.py
 
 clean:  ## remove what the other targets left in the clone
 	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -17,17 +17,17 @@ from typing import Any
 import click
 
 from distillpatch import __version__
-from distillpatch.checkout import PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
+from distillpatch.commands import Situation, Standing, examine
+from distillpatch.commands import apply as apply_to
+from distillpatch.commands import revert as revert_in
+from distillpatch.engine.patchset import built_in
+from distillpatch.engine.plan import Plan, explain, found_by_hand
 from distillpatch.errors import DistillpatchError
-from distillpatch.patchset import built_in
-from distillpatch.plan import Plan, explain, found_by_hand
-from distillpatch.render import colored, outcome_lines, outcome_report, unified_diff
-from distillpatch.revert import Edited
-from distillpatch.state import Condition
-from distillpatch.transaction import lock, recover
-from distillpatch.workflow import Situation, Standing, examine
-from distillpatch.workflow import apply as apply_to
-from distillpatch.workflow import revert as revert_in
+from distillpatch.ledger.state import Condition
+from distillpatch.ledger.transaction import lock, recover
+from distillpatch.ledger.undo import Edited
+from distillpatch.report import colored, outcome_lines, outcome_report, unified_diff
+from distillpatch.tree.checkout import PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
 
 _EXAMPLES = """
 \b

@@ -22,9 +22,9 @@ from concurrent.futures.process import BrokenProcessPool
 
 from variants import EDITED, RELEASES, files_of
 
+from distillpatch.engine.patchset import PatchSet, built_in
+from distillpatch.engine.plan import PlanError, make_plan, require
 from distillpatch.errors import DistillpatchError
-from distillpatch.patchset import PatchSet, built_in
-from distillpatch.plan import PlanError, make_plan, require
 
 # A file of a release takes half a second on a slow day.
 LIMIT = 20.0

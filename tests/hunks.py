@@ -10,8 +10,8 @@ from textwrap import dedent
 
 import releases
 
-from distillpatch.patchset import PatchSet, built_in, load
-from distillpatch.plan import Plan, make_plan, paths, require
+from distillpatch.engine.patchset import PatchSet, built_in, load
+from distillpatch.engine.plan import Plan, make_plan, paths, require
 
 RELEASE = "8.9.9"
 

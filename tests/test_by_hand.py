@@ -10,10 +10,10 @@ import by_hand
 import pytest
 from hunks import patch_set, pristine
 
-from distillpatch.edit import occurrences
-from distillpatch.patchset import Modification, built_in
-from distillpatch.plan import Plan, PlanError, make_plan, require
-from distillpatch.source import Source
+from distillpatch.engine.edit import occurrences
+from distillpatch.engine.patchset import Modification, built_in
+from distillpatch.engine.plan import Plan, PlanError, make_plan, require
+from distillpatch.engine.source import Source
 
 pytestmark = pytest.mark.one_python
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from distillpatch.checkout import CheckoutError, Place, first_holding, import_places, locate
+from distillpatch.tree.checkout import CheckoutError, Place, first_holding, import_places, locate
 
 NOWHERE = ()
 OWN = f"the environment of {sys.executable}"

@@ -1,6 +1,6 @@
 """What distillation costs: one forward pass of each model a step, nothing kept, and little besides.
 
-Seconds are for `tests/step_time.py`; here the work is counted, which comes out the same on a busy machine.
+Seconds are for `tools/step_time.py`; here the work is counted, which comes out the same on a busy machine.
 """
 
 from __future__ import annotations

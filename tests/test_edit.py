@@ -7,9 +7,9 @@ from textwrap import dedent
 import pytest
 from hunks import patched, patched_bytes, plan
 
-from distillpatch.pattern import PatternError
-from distillpatch.plan import PlanError
-from distillpatch.source import SourceError
+from distillpatch.engine.pattern import PatternError
+from distillpatch.engine.plan import PlanError
+from distillpatch.engine.source import SourceError
 
 
 def check(before: str, hunk: str, after: str, scope: str = "<module>") -> None:

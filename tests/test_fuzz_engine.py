@@ -13,7 +13,7 @@ from landings import TRAINER
 from variants import files_of
 
 from distillpatch.change import FileChange
-from distillpatch.plan import Plan
+from distillpatch.engine.plan import Plan
 
 # `make fuzz` sets it.
 COUNT = int(os.environ.get("DISTILLPATCH_FUZZ", "300"))

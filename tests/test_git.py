@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distillpatch.git import _NO_FETCHING, uncommitted
+from distillpatch.tree.git import _NO_FETCHING, uncommitted
 
 FILES = {"p/a.py": b"a = 1\n", "p/b.py": b"b = 1\n"}
 

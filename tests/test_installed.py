@@ -14,13 +14,13 @@ import pytest
 from releases import wheel, wheel_path
 from trees import FILES, PATCHED, PLAN, RELEASE, Tree, everything, plant
 
-from distillpatch import transaction
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.installed import record_changes
-from distillpatch.revert import plan_revert
-from distillpatch.state import current, describe, read_state
-from distillpatch.transaction import commit, lock, recover
+from distillpatch.ledger import transaction
+from distillpatch.ledger.dist_info import record_changes
+from distillpatch.ledger.state import current, describe, read_state
+from distillpatch.ledger.transaction import commit, lock, recover
+from distillpatch.ledger.undo import plan_revert
 
 TRAINER = "ultralytics/engine/trainer.py"
 ADDED = "ultralytics/utils/AddLoss.py"

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from mutated import FUZZ, PATHS, mutated
 from trees import PLAN, RELEASE, STATE, Tree, copy, everything, plant
 
-from distillpatch import transaction
 from distillpatch.errors import DistillpatchError
-from distillpatch.journal import Entry, Journal, read_journal, to_json
-from distillpatch.transaction import commit, lock, recover
+from distillpatch.ledger import transaction
+from distillpatch.ledger.journal import Entry, Journal, read_journal, to_json
+from distillpatch.ledger.transaction import commit, lock, recover
 
 RECORD = "ultralytics-8.2.50.dist-info/RECORD"
 JOURNAL = Path("ultralytics", ".distillpatch", "run", "journal.json")

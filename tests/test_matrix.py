@@ -14,7 +14,7 @@ import matrix
 import pytest
 from releases import PINNED
 
-from distillpatch.workflow import apply, revert
+from distillpatch.commands import apply, revert
 
 # Of every shape, and those that we promised by name; `make matrix` goes through all releases.
 SAMPLE = (*PINNED, "8.4.100")
@@ -236,4 +236,4 @@ def test_make_matrix_checks_the_releases_that_are_named() -> None:
     root = Path(matrix.__file__).resolve().parent.parent
     command = ["make", "--dry-run", "matrix", "RELEASES=8.4.190 8.4.191"]
     said = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
-    assert "tests/matrix.py 8.4.190 8.4.191" in said
+    assert "tools/matrix.py 8.4.190 8.4.191" in said

@@ -46,10 +46,11 @@ def contents(wheel: Path) -> dict[str, bytes]:
 
 def test_the_wheel_holds_the_program_the_patch_set_and_nothing_else(wheel: Path) -> None:
     names = contents(wheel)
-    modules = sorted(path.name for path in (PROJECT / "distillpatch").iterdir() if path.is_file())
+    package = PROJECT / "distillpatch"
+    modules = [path.relative_to(PROJECT).as_posix() for path in (*package.rglob("*.py"), package / "py.typed")]
     info = f"distillpatch-{__version__}.dist-info"
     assert sorted(name for name in names if not name.startswith(info)) == sorted(
-        [*(f"distillpatch/{name}" for name in modules), *(f"distillpatch/patches/{name}" for name in PATCHES)]
+        [*modules, *(f"distillpatch/patches/{name}" for name in PATCHES)]
     )
     assert "distillpatch/py.typed" in names and f"{info}/licenses/LICENSE" in names
     assert b"distillpatch = distillpatch.cli:main" in names[f"{info}/entry_points.txt"]

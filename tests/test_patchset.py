@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hunks import patch_set, patched
 
-from distillpatch.patchset import Line, PatchSetError, built_in, load
-from distillpatch.pattern import PatternError
-from distillpatch.plan import PlanError, make_plan, require
+from distillpatch.engine.patchset import Line, PatchSetError, built_in, load
+from distillpatch.engine.pattern import PatternError
+from distillpatch.engine.plan import PlanError, make_plan, require
 
 
 def write(folder: Path, files: Mapping[str, str]) -> Path:

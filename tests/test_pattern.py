@@ -5,7 +5,7 @@ from __future__ import annotations
 import libcst as cst
 import pytest
 
-from distillpatch.pattern import Pattern, PatternError
+from distillpatch.engine.pattern import Pattern, PatternError
 
 
 def count(pattern: str, code: str) -> int:

@@ -10,8 +10,8 @@ import pytest
 from hunks import patch_set
 
 from distillpatch.change import FileChange
-from distillpatch.plan import explain, make_plan
-from distillpatch.render import colored, outcome_lines, outcome_report, unified_diff
+from distillpatch.engine.plan import explain, make_plan
+from distillpatch.report import colored, outcome_lines, outcome_report, unified_diff
 
 
 def test_a_changed_file() -> None:

@@ -12,9 +12,9 @@ from releases import unpack
 from trees import FILES, MODE, PLAN, RELEASE, STATE, everything, plant
 
 from distillpatch.change import FileChange
-from distillpatch.revert import Edited, Overlap, OverlapError, merge, plan_revert
-from distillpatch.state import AppliedFile, describe, read_state
-from distillpatch.transaction import commit, lock
+from distillpatch.ledger.state import AppliedFile, describe, read_state
+from distillpatch.ledger.transaction import commit, lock
+from distillpatch.ledger.undo import Edited, Overlap, OverlapError, merge, plan_revert
 
 TRAINER = "ultralytics/engine/trainer.py"
 CFG = "ultralytics/cfg/__init__.py"

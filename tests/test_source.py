@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from distillpatch.source import Source, SourceError
+from distillpatch.engine.source import Source, SourceError
 
 
 def source(text: str | bytes) -> Source:
@@ -72,7 +72,7 @@ def test_nesting_that_would_exhaust_the_parsers_is_refused_or_read(text: str) ->
     """In a process of its own, since a stack that overflows takes its process along."""
     program = (
         "import sys\n"
-        "from distillpatch.source import Source, SourceError\n"
+        "from distillpatch.engine.source import Source, SourceError\n"
         "try:\n"
         "    (scope,) = Source('m.py', sys.stdin.buffer.read()).scopes('<module>')\n"
         "    scope.span(scope.statements[0])\n"
@@ -194,7 +194,7 @@ def test_lines_and_offsets() -> None:
 def test_reading_a_file_runs_nothing_of_it() -> None:
     program = (
         "import sys\n"
-        "from distillpatch.source import Source\n"
+        "from distillpatch.engine.source import Source\n"
         "before = set(sys.modules)\n"
         "source = Source('m.py', b'import this\\nprint(1)\\n')\n"
         "source.scopes('<module>')[0].tree\n"

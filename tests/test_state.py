@@ -22,11 +22,10 @@ from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, everything, plant
 from variants import files_of
 
 from distillpatch.change import FileChange
+from distillpatch.engine.patchset import built_in
+from distillpatch.engine.plan import make_plan, require
 from distillpatch.errors import DistillpatchError
-from distillpatch.patchset import built_in
-from distillpatch.plan import make_plan, require
-from distillpatch.revert import plan_revert
-from distillpatch.state import (
+from distillpatch.ledger.state import (
     AppliedFile,
     Condition,
     NewerStateError,
@@ -39,7 +38,8 @@ from distillpatch.state import (
     survey,
     to_json,
 )
-from distillpatch.transaction import commit, lock
+from distillpatch.ledger.transaction import commit, lock
+from distillpatch.ledger.undo import plan_revert
 
 TRAINER = "ultralytics/engine/trainer.py"
 CFG = "ultralytics/cfg/__init__.py"

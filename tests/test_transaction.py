@@ -20,12 +20,21 @@ from pathlib import Path
 import pytest
 from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, Tree, copy, everything, plant
 
-from distillpatch import transaction
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.revert import Edited, plan_revert
-from distillpatch.state import NewerStateError, StateError, describe, read_state
-from distillpatch.transaction import COMPLETED, TIDIED, UNDONE, BusyError, TransactionError, commit, lock, recover
+from distillpatch.ledger import transaction
+from distillpatch.ledger.state import NewerStateError, StateError, describe, read_state
+from distillpatch.ledger.transaction import (
+    COMPLETED,
+    TIDIED,
+    UNDONE,
+    BusyError,
+    TransactionError,
+    commit,
+    lock,
+    recover,
+)
+from distillpatch.ledger.undo import Edited, plan_revert
 
 TRAINER = "ultralytics/engine/trainer.py"
 ADDED = "ultralytics/utils/AddLoss.py"

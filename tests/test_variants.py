@@ -28,10 +28,10 @@ from variants import (
     statement_lines,
 )
 
+from distillpatch.commands import apply
+from distillpatch.engine.plan import PlanError, make_plan, paths, require
 from distillpatch.errors import DistillpatchError
-from distillpatch.plan import PlanError, make_plan, paths, require
-from distillpatch.transaction import lock
-from distillpatch.workflow import apply
+from distillpatch.ledger.transaction import lock
 
 pytestmark = pytest.mark.one_python
 

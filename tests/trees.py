@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from distillpatch.change import FileChange
-from distillpatch.state import AppliedFile, State, link_text
+from distillpatch.ledger.state import AppliedFile, State, link_text
 
 RELEASE = "8.2.50"
 

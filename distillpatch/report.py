@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from distillpatch.change import FileChange
-from distillpatch.plan import Attempt, Outcome
+from distillpatch.engine.plan import Attempt, Outcome
 
 _STYLES: dict[bytes, dict[str, Any]] = {
     b"---": {"bold": True},

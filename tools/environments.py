@@ -1,6 +1,6 @@
 """The environments that `make` works in: made on first use, reused while what defines them is unchanged.
 
-    python3 tests/environments.py NAME COMMAND...     # run a command in an environment
+    python3 tools/environments.py NAME COMMAND...     # run a command in an environment
 
 An environment has two layers. The dependencies, up to 6 GB of them, lie in the cache folder outside the clone under a
 name that hashes what defines them, so they outlive the clone and are shared by all clones. The project itself is
@@ -91,6 +91,8 @@ def _project(name: str, dependencies: Path) -> Path:
             _say(f"{name}: installing the project")
             _call(str(dependencies / "bin/python"), "-m", "venv", "--without-pip", str(home))
             (_site_packages(home) / "dependencies.pth").write_text(f"{_site_packages(dependencies)}\n")
+            # What the tools share with each other and with the tests is found from both folders.
+            (_site_packages(home) / "tools.pth").write_text(f"{CLONE / 'tests'}\n{CLONE / 'tools'}\n")
             install = (*PIP_INSTALL, "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(CLONE))
             _call(str(home / "bin/python"), *install)
     return home

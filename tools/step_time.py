@@ -1,4 +1,4 @@
-"""Measure what the patched code costs in seconds: `python tests/step_time.py [RELEASE [SCALES [KINDS]]]`.
+"""Measure what the patched code costs in seconds: `python tools/step_time.py [RELEASE [SCALES [KINDS]]]`.
 
 With a teacher, a step is compared with the floor: a plain step and one forward pass of the teacher under no_grad. Both
 kinds of step alternate within one training of a patched release, so that what else the machine does meets both, and

@@ -24,6 +24,7 @@ from libcst import BatchableCSTVisitor
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from distillpatch.errors import DistillpatchError
+from distillpatch.syntax import parse
 
 MODULE = "<module>"
 """The scope that is the file itself."""
@@ -296,17 +297,6 @@ class Scope:
         if not node.lpar:
             return self.span(node)
         return self.span(node.lpar[0])[0], self.span(node.rpar[-1])[1]
-
-
-def parse(text: str | bytes) -> ast.Module:
-    """Parse Python; what its compiler would warn of is no business of ours.
-
-    Raises:
-        SyntaxError: If it is not Python.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(text)
 
 
 def _indentation(line: str) -> str:

@@ -4,7 +4,7 @@ The cache is a folder of ordinary wheels, so it can be filled, looked at and thi
 
     ~/.cache/distillpatch/wheels/ultralytics-8.4.190-py3-none-any.whl
 
-Run as a script it fills the cache: `python tests/releases.py 8.2.50 8.4.190`, or `all`, or `pinned` (the default).
+Run as a script it fills the cache: `python tools/releases.py 8.2.50 8.4.190`, or `all`, or `pinned` (the default).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ No data set can be downloaded where the tests run, and random pixels teach nothi
 and a small YOLO learns to find them within minutes. The digits of the validation images are none of the training ones.
 
 Run as a script it makes a data set and a sheet of its images with their labels drawn in, to look at:
-`python tests/digits.py FOLDER [detect|segment|pose|obb]`.
+`python tools/digits.py FOLDER [detect|segment|pose|obb]`.
 """
 
 from __future__ import annotations

@@ -9,15 +9,15 @@ from enum import Enum
 from functools import cached_property
 
 from distillpatch.change import FileChange
-from distillpatch.checkout import Checkout
+from distillpatch.engine.patchset import PatchSet
+from distillpatch.engine.plan import Plan, make_plan, paths, require
 from distillpatch.errors import DistillpatchError
-from distillpatch.git import uncommitted
-from distillpatch.installed import record_changes
-from distillpatch.patchset import PatchSet
-from distillpatch.plan import Plan, make_plan, paths, require
-from distillpatch.revert import Edited, Revert, plan_revert
-from distillpatch.state import Condition, State, current, describe, read_state, survey
-from distillpatch.transaction import Held, commit
+from distillpatch.ledger.dist_info import record_changes
+from distillpatch.ledger.state import Condition, State, current, describe, read_state, survey
+from distillpatch.ledger.transaction import Held, commit
+from distillpatch.ledger.undo import Edited, Revert, plan_revert
+from distillpatch.tree.checkout import Checkout
+from distillpatch.tree.git import uncommitted
 
 
 class Standing(Enum):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.state import own_files
+from distillpatch.ledger.state import own_files
 
 Read = Callable[[str], bytes | None]
 

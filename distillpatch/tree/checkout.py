@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from distillpatch.errors import DistillpatchError
-from distillpatch.ordinary import read_ordinary
-from distillpatch.source import parse
+from distillpatch.syntax import parse
+from distillpatch.tree.files import read_ordinary
 
 PACKAGE = "ultralytics"
 PYTHON_PATH = "PYTHONPATH"

@@ -17,7 +17,7 @@ from merge3 import Merge3
 
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.state import AppliedFile, Condition, State, current, free_name, refuse_newer, survey
+from distillpatch.ledger.state import AppliedFile, Condition, State, current, free_name, refuse_newer, survey
 
 
 class Edited(Enum):

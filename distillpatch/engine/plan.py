@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from distillpatch.change import FileChange
-from distillpatch.edit import Ambiguity, Edit, Misfit, edits, nearest, occurrences, splice
+from distillpatch.engine.edit import Ambiguity, Edit, Misfit, edits, nearest, occurrences, splice
+from distillpatch.engine.patchset import Alternative, Hunk, Modification, PatchSet
+from distillpatch.engine.source import Source, SourceError
 from distillpatch.errors import DistillpatchError
-from distillpatch.patchset import Alternative, Hunk, Modification, PatchSet
-from distillpatch.source import Source, SourceError
 
 
 @dataclass(frozen=True, order=True)

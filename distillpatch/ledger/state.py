@@ -23,8 +23,8 @@ from pathlib import Path, PurePosixPath
 from distillpatch import __version__
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.ordinary import NotOrdinaryError, read_ordinary
-from distillpatch.record import field, line, optional
+from distillpatch.ledger.json_fields import field, line, optional
+from distillpatch.tree.files import NotOrdinaryError, read_ordinary
 
 FORMAT = 1
 STATE_DIR = ".distillpatch"

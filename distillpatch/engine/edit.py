@@ -12,9 +12,9 @@ from itertools import pairwise
 
 import libcst as cst
 
-from distillpatch.patchset import HOLE, Alternative
-from distillpatch.pattern import Match, Pattern, PatternError, is_gap, parameters
-from distillpatch.source import Scope, Source
+from distillpatch.engine.patchset import HOLE, Alternative
+from distillpatch.engine.pattern import Match, Pattern, PatternError, is_gap, parameters
+from distillpatch.engine.source import Scope, Source
 
 # A bracket that would grow past this column is continued on a line of its own.
 _LINE_LIMIT = 120

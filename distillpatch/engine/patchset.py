@@ -15,8 +15,8 @@ from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
+from distillpatch.engine.source import MODULE
 from distillpatch.errors import DistillpatchError
-from distillpatch.source import MODULE
 
 _TITLE = re.compile(r"# (?P<section>\S.*?)  (?P<title>\S.*)")
 _HEADER = re.compile(r"(?P<kind>---|\+\+\+|!!!) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
@@ -139,7 +139,7 @@ class PatchSet:
 
 def built_in() -> PatchSet:
     """Return the patch set that ships with distillpatch."""
-    packaged = Path(__file__).resolve().parent / "patches"
+    packaged = Path(__file__).resolve().parent.parent / "patches"
     # An installed distillpatch carries the patch set inside the package; in its own checkout it lies at the root.
     return load(packaged if packaged.is_dir() else packaged.parent.parent / "patches")
 

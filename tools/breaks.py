@@ -1,4 +1,4 @@
-"""Break each promise once and see a test fail: `make breaks`, or `python tests/breaks.py PART-OF-A-NAME...`.
+"""Break each promise once and see a test fail: `make breaks`, or `python tools/breaks.py PART-OF-A-NAME...`.
 
 A test that passes whatever the program does shows nothing. Each break below is one change to the program that takes a
 promise back; it is made in a copy of the project, and the test that is named beside it has to fail there.
@@ -21,7 +21,7 @@ from rich.markup import escape
 from rich.progress import track
 
 PROJECT = Path(__file__).resolve().parent.parent
-COPIED = ("distillpatch", "patches", "tests", "docs", "pyproject.toml", "README.md", "LICENSE", "Makefile")
+COPIED = ("distillpatch", "patches", "tests", "tools", "docs", "pyproject.toml", "README.md", "LICENSE", "Makefile")
 
 # How pytest exits if tests ran and some of them failed; any other code says that the test named is not there.
 SOME_FAILED = 1
@@ -542,42 +542,42 @@ BREAKS = (
     # The plan.
     Break(
         "one misfit refuses everything",
-        "distillpatch/plan.py",
+        "distillpatch/engine/plan.py",
         "refused = by_hand or any(",
         "refused = by_hand or all(",
         "plan",
     ),
     Break(
         "what was made by hand is not made again",
-        "distillpatch/plan.py",
+        "distillpatch/engine/plan.py",
         "    by_hand = tuple(_made_by_hand(patch_set, files, sources))\n",
         "    by_hand = ()\n",
         "by_hand",
     ),
     Break(
         "what was made by hand is told once",
-        "distillpatch/plan.py",
+        "distillpatch/engine/plan.py",
         "sorted({*added, *recognised})",
         "sorted([*added, *recognised])",
         "by_hand::told_once",
     ),
     Break(
         "the line shown is that of the added code",
-        "distillpatch/plan.py",
+        "distillpatch/engine/plan.py",
         "source.line_of(edit.start) + grown + edit.lines_before",
         "source.line_of(edit.start) + edit.lines_before",
         "plan::lines",
     ),
     Break(
         "a misfit shows the nearest code",
-        "distillpatch/plan.py",
+        "distillpatch/engine/plan.py",
         "attempt.nearest or",
         "",
         "plan::message_of_a_misfit",
     ),
     Break(
         "no file is left broken",
-        "distillpatch/plan.py",
+        "distillpatch/engine/plan.py",
         "            Source(path, after).check_compiles()\n",
         "            pass\n",
         "edit or plan::would_not_parse or broken",
@@ -585,35 +585,35 @@ BREAKS = (
     # The workflow.
     Break(
         "a second apply changes nothing",
-        "distillpatch/workflow.py",
+        "distillpatch/commands.py",
         "in_place.issuperset(self.conditions.values())",
         "not self.conditions",
         "cli::there_and_back and 8.2.50",
     ),
     Break(
         "an upgrade of the release is told",
-        "distillpatch/workflow.py",
+        "distillpatch/commands.py",
         "Standing.RESTORED if same_release else Standing.OVERWRITTEN",
         "Standing.PATCHED",
         "cli::upgraded",
     ),
     Break(
         "edits after the apply are told",
-        "distillpatch/workflow.py",
+        "distillpatch/commands.py",
         "            return Standing.EDITED\n",
         "            return Standing.PATCHED\n",
         "cli::edited",
     ),
     Break(
         "uncommitted changes are told",
-        "distillpatch/workflow.py",
+        "distillpatch/commands.py",
         "    return unsaved\n",
         "    return []\n",
         "cli::uncommitted",
     ),
     Break(
         "diff after apply shows what was changed",
-        "distillpatch/workflow.py",
+        "distillpatch/commands.py",
         "FileChange(file.path, file.original, file.patched)",
         "FileChange(file.path, file.patched, file.patched)",
         "cli::there_and_back and 8.2.50",
@@ -663,7 +663,7 @@ BREAKS = (
     ),
     Break(
         "git takes the diff of a file without a final newline",
-        "distillpatch/render.py",
+        "distillpatch/report.py",
         '+ b"\\n\\\\ No newline at end of file\\n"',
         '+ b"\\n"',
         "render",
@@ -671,63 +671,63 @@ BREAKS = (
     # The writer and what it keeps.
     Break(
         "a file that was changed after planning is noticed",
-        "distillpatch/transaction.py",
+        "distillpatch/ledger/transaction.py",
         "        _check_unchanged(package_dir, change)\n",
         "        pass\n",
         "transaction::happens or changed",
     ),
     Break(
         "a run that fails is undone",
-        "distillpatch/transaction.py",
+        "distillpatch/ledger/transaction.py",
         "remarks = _undo(held)\n",
         'remarks = ""\n',
         "transaction",
     ),
     Break(
         "a run that was killed is undone by the next command",
-        "distillpatch/transaction.py",
+        "distillpatch/ledger/transaction.py",
         "settled = _Settled(UNDONE, _roll_back(package_dir, release))",
         "settled = _Settled(UNDONE)",
         "transaction",
     ),
     Break(
         "the files are on the disk before the journal goes",
-        "distillpatch/transaction.py",
+        "distillpatch/ledger/transaction.py",
         "    for folder in sorted({place.parent for place in places}):\n        _sync(folder)\n",
         "",
         "transaction",
     ),
     Break(
         "a folder that another process removes is made again",
-        "distillpatch/transaction.py",
+        "distillpatch/ledger/transaction.py",
         "        if not package_dir.is_dir():\n            raise\n",
         "        raise\n",
         "transaction::goes_as_soon",
     ),
     Break(
         "a path in the journal leads nowhere",
-        "distillpatch/state.py",
+        "distillpatch/ledger/state.py",
         '    parts = path.split("/")\n    plain',
         "    return\n    plain",
         "journal::leads_nowhere",
     ),
     Break(
         "a tampered path leads nowhere",
-        "distillpatch/state.py",
+        "distillpatch/ledger/state.py",
         "def check_path(package: str, path: str) -> None:\n",
         "def check_path(package: str, path: str) -> None:\n    return\n",
         "state::leads_elsewhere",
     ),
     Break(
         "edits that users make survive the revert",
-        "distillpatch/revert.py",
+        "distillpatch/ledger/undo.py",
         "def merge(file: AppliedFile, now: bytes) -> bytes | Overlap:\n",
         "def merge(file: AppliedFile, now: bytes) -> bytes | Overlap:\n    return file.original or b''\n",
         "revert::survives",
     ),
     Break(
         "pip uninstalls what was added",
-        "distillpatch/installed.py",
+        "distillpatch/ledger/dist_info.py",
         "    rows |= {own: _row(own, None) for own in own_files(package, kept)}\n",
         "",
         "installed::uninstalls",

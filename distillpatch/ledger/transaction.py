@@ -26,10 +26,9 @@ from typing import IO
 
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.journal import Entry, Journal, damaged, read_journal
-from distillpatch.journal import to_json as journal_to_json
-from distillpatch.ordinary import NotOrdinaryError, read_ordinary
-from distillpatch.state import (
+from distillpatch.ledger.journal import Entry, Journal, damaged, read_journal
+from distillpatch.ledger.journal import to_json as journal_to_json
+from distillpatch.ledger.state import (
     MAX_FILE,
     STATE_DIR,
     State,
@@ -44,7 +43,8 @@ from distillpatch.state import (
     sha256,
     state_dir,
 )
-from distillpatch.state import to_json as state_to_json
+from distillpatch.ledger.state import to_json as state_to_json
+from distillpatch.tree.files import NotOrdinaryError, read_ordinary
 
 if sys.platform == "win32":
     import msvcrt

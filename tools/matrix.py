@@ -37,14 +37,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from trees import Tree, everything
 
-from distillpatch.checkout import locate
+from distillpatch.commands import Situation, Standing, apply, examine, revert
+from distillpatch.engine.patchset import PatchSet, built_in
+from distillpatch.engine.plan import paths
 from distillpatch.errors import DistillpatchError
-from distillpatch.patchset import PatchSet, built_in
-from distillpatch.plan import paths
-from distillpatch.render import unified_diff
-from distillpatch.revert import Edited
-from distillpatch.transaction import lock
-from distillpatch.workflow import Situation, Standing, apply, examine, revert
+from distillpatch.ledger.transaction import lock
+from distillpatch.ledger.undo import Edited
+from distillpatch.report import unified_diff
+from distillpatch.tree.checkout import locate
 
 # Anything but the modes that new files get, so that a revert has to care.
 _MODES = (0o640, 0o755, 0o604)

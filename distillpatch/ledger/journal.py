@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distillpatch import __version__
-from distillpatch.ordinary import NotOrdinaryError, read_ordinary
-from distillpatch.record import field, line, optional
-from distillpatch.state import StateError, check_path, newer, refuse_newer, way_back
+from distillpatch.ledger.json_fields import field, line, optional
+from distillpatch.ledger.state import StateError, check_path, newer, refuse_newer, way_back
+from distillpatch.tree.files import NotOrdinaryError, read_ordinary
 
 FORMAT = 1
 

@@ -1,0 +1,1 @@
+"""What was applied to a checkout, and how it is changed and restored."""
