@@ -17,9 +17,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
-ADDED = Path(__file__).resolve().parent.parent / "patches" / "AddLoss.py"
+_PATCHES = Path(__file__).resolve().parent.parent / "patches"
 
-ADDLOSS = "ultralytics/utils/AddLoss.py"
+_UTILS = "ultralytics/utils"
+ADDLOSS = f"{_UTILS}/AddLoss.py"
 TRAINER = "ultralytics/engine/trainer.py"
 CFG = "ultralytics/cfg/__init__.py"
 DETECT = "ultralytics/models/yolo/detect/train.py"
@@ -81,8 +82,9 @@ def examine(files: Files) -> Landings:
             compile(content, path, "exec", dont_inherit=True)  # which refuses more than the grammar does
     except SyntaxError as error:
         return Landings({}, (f"does not compile: {error}",))
-    if files[ADDLOSS] != ADDED.read_bytes():
-        failures.append("modification 1: AddLoss.py is not the one of the patch set")
+    for module in sorted(_PATCHES.glob("*.py")):
+        if files.get(f"{_UTILS}/{module.name}") != module.read_bytes():
+            failures.append(f"modification 1: {module.name} is not the one of the patch set")
     for number, check in CHECKS.items():
         try:
             neighbours[number] = check(checkout)
@@ -190,12 +192,11 @@ class Patched:
         return self.scope(TRAINER, f"BaseTrainer.{method}")
 
     def imports(self, path: str, *names: str) -> None:
-        """Require names of AddLoss.py to be imported at the head of a file."""
+        """Require names of the added modules to be imported at the head of a file."""
+        added = {f"ultralytics.utils.{module.stem}" for module in _PATCHES.glob("*.py")}
         body = self.trees[path].body
         head = body[: next((i for i, node in enumerate(body) if isinstance(node, (ast.ClassDef, ast.FunctionDef))), 0)]
-        modules = [
-            node for node in head if isinstance(node, ast.ImportFrom) and node.module == "ultralytics.utils.AddLoss"
-        ]
+        modules = [node for node in head if isinstance(node, ast.ImportFrom) and node.module in added]
         imported = [alias.name for node in modules for alias in node.names if alias.asname is None]
         if sorted(imported) != sorted(names):
             _fail(f"expected {path} to import {', '.join(sorted(names))}, not {imported}")
@@ -260,7 +261,9 @@ def _call(scope: Scope, **names: Any) -> Callable[..., Any]:
 
 
 def _added_module(checkout: Patched) -> str:
-    defined = {node.name for node in checkout.trees[ADDLOSS].body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+    body = checkout.trees[ADDLOSS].body
+    defined = {node.name for node in body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+    defined |= {alias.name for node in body if isinstance(node, ast.ImportFrom) for alias in node.names}
     if missing := _PUBLIC - defined:
         _fail(f"AddLoss.py lacks {', '.join(sorted(missing))}")
     return ""

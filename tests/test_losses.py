@@ -15,11 +15,13 @@ import pytest
 
 pytest.importorskip("torch")
 
-import AddLoss
 import releases
 import torch
-from AddLoss import CWDLoss, Distill_LogitLoss, FeatureLoss, MGDLoss, MimicLoss, distill_weight
 from training import execute
+
+from patches import AddLoss
+from patches.AddLoss import CWDLoss, Distill_LogitLoss, FeatureLoss, MGDLoss, MimicLoss, distill_weight
+from patches.distill_models import YOLOV8_LAYERS
 
 pytestmark = pytest.mark.training
 
@@ -154,7 +156,7 @@ def test_the_defaults_are_the_tutorials() -> None:
     }
     for function in (AddLoss.get_fpn_features, AddLoss.get_channels):
         assert list(inspect.signature(function).parameters["fpn_layers"].default) == [15, 18, 21]
-    assert list(AddLoss.YOLOV8_LAYERS) == [2, 4, 6, 8, 12, 15, 18, 21]
+    assert list(YOLOV8_LAYERS) == [2, 4, 6, 8, 12, 15, 18, 21]
 
 
 def test_an_unknown_feature_loss_is_refused() -> None:
@@ -266,10 +268,10 @@ def test_looking_at_a_model_leaves_no_trace_in_it(tmp_path: Path) -> None:
         tmp_path / "run",
         f"""
         import sys
-        sys.path.insert(0, {str(Path(AddLoss.__file__).parent)!r})
+        sys.path.insert(0, {str(Path(AddLoss.__file__).parent.parent)!r})
         from copy import deepcopy
         import torch
-        from AddLoss import get_channels, get_fpn_features
+        from patches.AddLoss import get_channels, get_fpn_features
         from ultralytics import YOLO
 
         for name in ("yolov8n", "yolov5n"):

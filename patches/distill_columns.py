@@ -1,0 +1,79 @@
+# Added by distillpatch. AGPL-3.0, as the Ultralytics code around it.
+"""The columns of distillation: in the progress bar, in results.csv and in its curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Term(NamedTuple):
+    """What one term of the loss of distillation is called: its column, its weight, and its value at the trainer."""
+
+    column: str
+    weight: str
+    attribute: str
+
+
+# The terms, in the order of their columns in the progress bar and in results.csv.
+TERMS = {
+    "feature": Term("dfeaLoss", "distill_feat_weight", "featureloss"),
+    "online": Term("dlineLoss", "distill_online_weight", "teacherloss"),
+    "logit": Term("dlogitLoss", "distill_logit_weight", "logitloss"),
+}
+COLUMNS = tuple(term.column for term in TERMS.values())
+
+
+class DistillItems(dict):
+    """Running means over the epoch of the losses of distillation, by column; empty without a teacher."""
+
+    batches = 0  # that the means are of
+
+    def restart(self):
+        """Begin new means, all of them zero."""
+        self.batches = 0
+        self.update(dict.fromkeys(COLUMNS, 0.0))
+
+    def add(self, values):
+        """Take the losses of one more batch into the means.
+
+        Args:
+            values (dict[str, torch.Tensor | float]): By column.
+        """
+        for column, value in values.items():
+            self[column] = (self[column] * self.batches + value) / (self.batches + 1)
+        self.batches += 1
+
+    def labeled(self, prefix):
+        """Return them as results.csv and loggers name them; {} for "val", distillation has losses in training only."""
+        return {f"train/{k}": round(float(v), 5) for k, v in self.items()} if prefix == "train" else {}
+
+
+def add_distill_curves(fig, ax, curves, save_dir):
+    """Make room for the losses of distillation among the curves that upstream plots from results.csv.
+
+    Args:
+        fig (matplotlib.figure.Figure): Upstream's figure.
+        ax (np.ndarray): Its axes.
+        curves (list[str] | list[int]): The columns that upstream plots, by name or, in older releases, by number.
+        save_dir (Path): The folder of results.csv.
+
+    Returns:
+        (tuple): Figure, axes and curves; those given if the results have no losses of distillation.
+    """
+    results = next((file.read_text() for file in Path(save_dir).glob("results*.csv")), "")  # upstream misses them later
+    columns = [column.strip() for column in results.split("\n", 1)[0].split(",")]
+    ours = [f"train/{key}" for key in COLUMNS if f"train/{key}" in columns]
+    if not ours:
+        return fig, ax, curves
+    import matplotlib.pyplot as plt
+
+    if isinstance(curves[0], int):  # upstream counts the columns as they are without ours
+        first = columns.index(ours[0])
+        curves = [j if j < first else j + len(ours) for j in curves]
+        ours = [columns.index(column) for column in ours]
+    curves = [*curves, *ours]
+    plt.close(fig)
+    fig, ax = plt.subplots(2, (len(curves) + 1) // 2, figsize=(len(curves) + 2, 6), tight_layout=True)
+    ax.flat[-1].set_visible(len(curves) % 2 == 0)
+    return fig, ax, curves

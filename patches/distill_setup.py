@@ -1,0 +1,267 @@
+# Added by distillpatch. AGPL-3.0, as the Ultralytics code around it.
+"""The train arguments of distillation, and how a run finds its teacher."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from contextlib import contextmanager
+from copy import deepcopy
+from datetime import datetime
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+
+from .AddLoss import FEATURE_LOSSES
+from .distill_models import layer_lists
+
+LOGGER = logging.getLogger("ultralytics")
+RANK = int(os.getenv("RANK", "-1"))
+
+# The train arguments of distillation, and their defaults.
+DISTILL_ARGS = {
+    "model_t": None,  # the teacher: a YOLO object, its .model, or the path of its weights
+    "distill_feat_type": "cwd",  # feature loss: "cwd", "mgd" or "mimic"
+    "distillonline": False,  # the teacher goes on learning next to the student
+    "logit_loss": False,  # the student's head imitates the teacher's
+    "distill_layers": None,  # layers to compare: one list for both models or [student's, teacher's]; None: by layout
+    "distill_feat_weight": 1.0,  # weights of the three losses
+    "distill_online_weight": 1.0,
+    "distill_logit_weight": 1.0,
+}
+
+TASKS = ("detect", "segment", "pose", "obb")
+
+
+def complete_argument(argument):
+    """Return an argument of the command line with its value: a bare "logit_loss" means "logit_loss=True".
+
+    Args:
+        argument (str): As typed; what is no argument of distillation, or has a value, is returned as it is.
+
+    Returns:
+        (str): The argument, which upstream goes on to read.
+
+    Raises:
+        SyntaxError: If an argument of distillation needs a value and has none.
+    """
+    if argument not in DISTILL_ARGS:
+        return argument
+    if not isinstance(DISTILL_ARGS[argument], bool):
+        raise SyntaxError(f"'{argument}': expected a value, {argument}=...")
+    return f"{argument}=True"
+
+
+def given_teacher(args):
+    """Return the teacher that a run is given, as an argument to be taken over; none if it is given none.
+
+    A run that is resumed takes its arguments from the checkpoint. Its teacher may have moved since then.
+
+    Args:
+        args (SimpleNamespace): The arguments of the run, before those of the checkpoint are read.
+
+    Returns:
+        (dict): The argument by name.
+    """
+    teacher = getattr(args, "model_t", None)
+    return {} if teacher is None else {"model_t": teacher}
+
+
+def claim_teacher(trainer):
+    """Return the teacher of a run, checked as far as it can be, and leave only its path among the run's arguments.
+
+    Called before the arguments are written down: what is written is a path that another process can load (a worker, or
+    a later run that resumes this one), never the text of a model. A teacher that no file holds is saved beside the run.
+
+    Args:
+        trainer (BaseTrainer): Its args and its save_dir are known.
+
+    Returns:
+        (nn.Module | str | None): The teacher or its path; None for a run without distillation.
+
+    Raises:
+        ValueError: If an argument has no sense.
+        TypeError: If the teacher is no YOLO model.
+        FileNotFoundError: If there is no such file.
+    """
+    args = trainer.args
+    if trainer.resume:
+        vars(args).update(_resumed_args(trainer))
+    if hasattr(args, "distill_layers"):
+        args.distill_layers = _as_lists(args.distill_layers)
+    given = {k: v for k, v in vars(args).items() if k in DISTILL_ARGS and v != DISTILL_ARGS[k]}
+    source = given.get("model_t")
+    if source is None:
+        if given:
+            LOGGER.warning(f"{', '.join(sorted(given))}: without effect, no teacher is given (model_t=...)")
+        return None
+    _check_args(args)
+    if trainer.resume:
+        args.resume = args.model  # releases up to 8.1 do not tell their workers that the run is resumed
+    model = _as_model(source)
+    if model is None:
+        args.model_t = str(_find_weights(source, trainer.resume))
+        return args.model_t
+    args.model_t = _path_of(model) or _save_beside(model, trainer.save_dir)
+    return model
+
+
+def load_teacher(teacher):
+    """Return the teacher as a model of the run's own.
+
+    Args:
+        teacher (nn.Module | str): What claim_teacher has returned.
+
+    Returns:
+        (nn.Module): The model in float32; a copy of a model, since training must not change the caller's.
+
+    Raises:
+        ValueError: If the file holds no YOLO model.
+    """
+    if isinstance(teacher, nn.Module):
+        return deepcopy(teacher).float()
+    from ultralytics import YOLO
+
+    try:
+        return YOLO(teacher).model.float()
+    except Exception as e:
+        raise ValueError(f"model_t={teacher} does not hold a YOLO model: {e}") from e
+
+
+def _resumed_args(trainer):
+    """Return the arguments of distillation of the run that is resumed, with the teacher that is given now, if one is.
+
+    Releases drop from a checkpoint's arguments what they do not know.
+    """
+    saved = {k: v for k, v in read_checkpoint(trainer).get("train_args", {}).items() if k in DISTILL_ARGS}
+    given = given_teacher(trainer.args)
+    if given and saved.get("model_t") is None:
+        raise ValueError(f"model_t: {trainer.args.model} was trained without a teacher and cannot be resumed with one")
+    return {**saved, **given}
+
+
+def read_checkpoint(trainer):
+    """Return the checkpoint that a run resumes, as upstream has saved it."""
+    from ultralytics.nn.tasks import torch_safe_load
+
+    return torch_safe_load(trainer.args.model)[0]
+
+
+def _as_model(source):
+    """Return the model in a YOLO object, or a model itself; None for a path.
+
+    Raises:
+        TypeError: If it is none of these.
+    """
+    if isinstance(source, (str, Path)):
+        return None
+    from ultralytics.nn.tasks import BaseModel
+
+    model = source if isinstance(source, BaseModel) else getattr(source, "model", None)
+    if not isinstance(model, BaseModel):
+        raise TypeError(f"model_t: expected a YOLO object, its .model, or a path, not {type(source).__name__}")
+    return model
+
+
+def _path_of(model):
+    """Return the path that a model was loaded from, if that file still holds these very weights."""
+    path = getattr(model, "pt_path", None)
+    if path is None or not Path(path).is_file():
+        return None
+    saved, mine = load_teacher(str(path)).state_dict(), model.state_dict()
+    same = saved.keys() == mine.keys() and all(torch.equal(saved[k], mine[k].cpu().to(saved[k].dtype)) for k in saved)
+    return str(Path(path).resolve()) if same else None
+
+
+def _save_beside(model, save_dir):
+    """Save a teacher that no file holds next to the run's folder, which upstream may remove for its workers."""
+    path = Path(save_dir).with_name(f"{Path(save_dir).name}_teacher.pt").resolve()
+    if RANK in (-1, 0):  # old releases run the user's script in every worker
+        save_model(model, path)
+    return str(path)
+
+
+def _find_weights(path, resume):
+    """Return the path of a teacher's weights; those of an official model are downloaded.
+
+    Here, because several processes that each load the teacher would all download it into the same file.
+    """
+    from ultralytics.utils import downloads
+
+    if "\n" in str(path):
+        raise ValueError(
+            "model_t: expected a path, not the text of a model; give the path where other processes train, as with "
+            "several data sets or when tuning"
+        )
+    if str(path).endswith((".yaml", ".yml")):
+        raise ValueError(f"model_t={path}: expected trained weights, a description of a model knows nothing to teach")
+    if Path(path).is_file():
+        return Path(path).resolve()
+    official = getattr(downloads, "GITHUB_ASSETS_NAMES", ()) or downloads.GITHUB_ASSET_NAMES  # new name, old name
+    if str(path) in official:
+        try:
+            return Path(downloads.attempt_download_asset(str(path))).resolve(strict=True)
+        except Exception as e:  # of many kinds, by release
+            raise FileNotFoundError(f"model_t={path}: there is no such file, nor could it be downloaded: {e}") from e
+    raise FileNotFoundError(
+        f"model_t={path}: there is no such file; give the place where it is now"
+        f"{'' if resume else ', or model_t=None to train without a teacher'}"
+    )
+
+
+def _check_args(args):
+    """Raise ValueError for an argument of distillation that has no sense."""
+    value = {key: getattr(args, key, default) for key, default in DISTILL_ARGS.items()}
+    if getattr(args, "task", "detect") not in TASKS:
+        raise ValueError(f"model_t: distillation is for the tasks {', '.join(TASKS)}, not for {args.task}")
+    if getattr(args, "distill_model", None) is not None:
+        raise ValueError("model_t and distill_model are two ways to distill, expected one of them")
+    if value["distill_feat_type"] not in FEATURE_LOSSES:
+        kinds = ", ".join(sorted(FEATURE_LOSSES))
+        raise ValueError(f"distill_feat_type={value['distill_feat_type']!r}: expected one of {kinds}")
+    for key in ("distillonline", "logit_loss"):
+        if not isinstance(value[key], bool):
+            raise ValueError(f"{key}={value[key]!r}: expected True or False")
+    for key in ("distill_feat_weight", "distill_online_weight", "distill_logit_weight"):
+        if isinstance(value[key], bool) or not isinstance(value[key], (int, float)) or not 0 <= value[key] < math.inf:
+            raise ValueError(f"{key}={value[key]!r}: expected a number that is not negative")
+    layer_lists(value["distill_layers"])
+
+
+def _as_lists(layers):
+    """Return distill_layers with NumPy's arrays and numbers as Python's, which can be written to args.yaml."""
+    if hasattr(layers, "tolist"):
+        return layers.tolist()
+    return [_as_lists(part) for part in layers] if isinstance(layers, (list, tuple)) else layers
+
+
+def save_model(model, path):
+    """Save a model as a checkpoint that YOLO() opens, in full precision."""
+    from ultralytics import __version__
+
+    model = deepcopy(model).eval()
+    forget_criterion(model)
+    args = getattr(model, "args", {})  # a model that was built by hand has none in old releases
+    args = args if isinstance(args, dict) else vars(args)
+    model.args = args = {key: value for key, value in args.items() if key not in DISTILL_ARGS}
+    checkpoint = {"epoch": -1, "best_fitness": None, "model": model, "ema": None, "updates": None, "optimizer": None}
+    checkpoint.update(train_args=args, date=datetime.now().isoformat(), version=__version__)
+    with replacing(path) as temporary:
+        torch.save(checkpoint, temporary)
+
+
+@contextmanager
+def replacing(path):
+    """Give a temporary path to write to, and put it in the place of ``path`` when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    yield temporary
+    os.replace(temporary, path)
+
+
+def forget_criterion(model):
+    """Have a model make its task loss anew when it needs one: old releases look whether there is the attribute."""
+    if hasattr(model, "criterion"):
+        del model.criterion

@@ -1,0 +1,161 @@
+# Added by distillpatch. AGPL-3.0, as the Ultralytics code around it.
+"""The kinds of teachers: one that is frozen, and one that goes on learning next to the student."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+import torch.nn as nn
+
+from .distill_models import de_parallel, get_features, head
+from .distill_setup import forget_criterion, load_teacher, save_model
+
+RANK = int(os.getenv("RANK", "-1"))
+
+
+class OfflineTeacher:
+    """A teacher that is frozen.
+
+    Args:
+        trainer (BaseTrainer): Its model and its model_t are modules on the device of the training.
+
+    Attributes:
+        model (nn.Module): The teacher itself, without a wrapper of DDP, which trainer.model_t may get.
+    """
+
+    kind = "offline"
+    file = None  # what lies beside last.pt while a run goes on, to resume it with
+
+    def __init__(self, trainer):
+        self.trainer, self.model = trainer, trainer.model_t
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad = self._learns(name)
+        forget_criterion(self.model)
+
+    def _learns(self, name):
+        """Return whether a parameter of the teacher is trained."""
+        return False
+
+    def wrap_ddp(self, device_ids):
+        """Have all ranks keep the teacher in step, if it changes."""
+
+    def start_epoch(self, first):
+        """Put the teacher into its mode.
+
+        Args:
+            first (bool): Whether this is the first epoch of this process.
+        """
+        self.trainer.model_t.eval()
+
+    def ask(self, batch, watch):
+        """Make the teacher's one forward pass of a batch.
+
+        Args:
+            batch (dict): The batch that the student has just seen.
+            watch (Watch): What to catch of the pass.
+
+        Returns:
+            loss (torch.Tensor | int): The teacher's own loss, if it learns.
+            features (list[torch.Tensor]): Its feature maps, of shape (N, C, H, W).
+            logits (list[torch.Tensor]): Its raw outputs.
+        """
+        with torch.no_grad():
+            if not watch.branches:  # nobody asks its head
+                return 0, get_features(batch["img"], self.model, watch.layers), []
+            watch.start(self.model)
+            self.model(batch["img"])
+        return (0, *watch.take())
+
+    def clip_gradients(self):
+        """Clip the teacher's gradients as the trainer clips the student's, if it has any."""
+
+    def save(self, folder):
+        """Save what a later run needs to resume with this teacher."""
+
+    def restore(self, folder):
+        """Restore the teacher as it was when it was saved to a folder."""
+
+
+class OnlineTeacher(OfflineTeacher):
+    """A teacher that goes on learning next to the student, from the same labels.
+
+    Args:
+        trainer (BaseTrainer): Its model and its model_t are modules on the device of the training.
+
+    Raises:
+        ValueError: If the teacher cannot learn from the labels of the student's data.
+    """
+
+    kind = "online"
+    file = "last_teacher.pt"
+
+    def __init__(self, trainer):
+        _check_learner(de_parallel(trainer.model), trainer.model_t)
+        super().__init__(trainer)
+
+    def _learns(self, name):
+        return ".dfl" not in name
+
+    def wrap_ddp(self, device_ids):
+        """Have all ranks keep the teacher in step, as they do with the student."""
+        self.trainer.model_t = nn.parallel.DistributedDataParallel(
+            self.model, device_ids=device_ids, find_unused_parameters=True
+        )
+
+    def start_epoch(self, first):
+        """Put the teacher into its mode, and its loss into that of the epoch."""
+        if first:
+            self._give_criterion()
+        if hasattr(self.model.criterion, "update"):
+            # YOLO26 goes from the one-to-many branch to the one-to-one, epoch by epoch; a resumed run is on the way.
+            self.model.criterion.updates = self.trainer.epoch - 1
+            self.model.criterion.update()
+        self.trainer.model_t.train()
+
+    def _give_criterion(self):
+        """Have the teacher learn by the loss of the student: with its hyperparameters, for its data."""
+        student, teacher = de_parallel(self.trainer.model), self.model
+        same_classes = head(student).nc == head(teacher).nc
+        teacher.args = self.trainer.args
+        # What newer releases make of the data, for the student alone.
+        teacher.class_weights = getattr(student, "class_weights", None) if same_classes else None
+        teacher.kpt_oks_sigmas = getattr(student, "kpt_oks_sigmas", None)
+        teacher.criterion = teacher.init_criterion()
+
+    def ask(self, batch, watch):
+        """Make the teacher's one forward pass of a batch, by which it learns, too."""
+        watch.start(self.model)
+        loss = self.trainer.model_t(batch)[0].sum()
+        if RANK != -1:
+            loss = loss * torch.distributed.get_world_size()
+        return (loss, *watch.take())
+
+    def clip_gradients(self):
+        """Clip the teacher's gradients as the trainer clips the student's."""
+        nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=10.0)
+
+    def save(self, folder):
+        """Save the teacher as a checkpoint that YOLO() opens."""
+        save_model(self.model, folder / self.file)
+
+    def restore(self, folder):
+        """Restore the teacher as it was when it was saved to a folder."""
+        self.model.load_state_dict(load_teacher(str(folder / self.file)).state_dict())
+
+
+def _check_learner(student, teacher):
+    """Raise ValueError if a teacher cannot learn next to a student, from the labels of the student's data."""
+    head_s, head_t = head(student), head(teacher)
+    if not any(isinstance(module, nn.BatchNorm2d) for module in teacher.modules()):
+        raise ValueError(
+            "distillonline: expected a teacher that can learn, not one that was fused to predict with; "
+            "give the path of its weights"
+        )
+    if head_t.nc < head_s.nc:
+        raise ValueError(
+            f"distillonline: expected a teacher of at least {head_s.nc} classes, as in the data, not {head_t.nc}"
+        )
+    kpt_s, kpt_t = (list(getattr(head, "kpt_shape", ())) for head in (head_s, head_t))
+    if kpt_s != kpt_t:
+        raise ValueError(f"distillonline: expected a teacher with the keypoints of the data, {kpt_s}, not {kpt_t}")
