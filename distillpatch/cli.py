@@ -20,7 +20,6 @@ from distillpatch import __version__
 from distillpatch.commands import Situation, Standing, examine
 from distillpatch.commands import apply as apply_to
 from distillpatch.commands import revert as revert_in
-from distillpatch.engine.patchset import built_in
 from distillpatch.engine.plan import Plan, explain, found_by_hand
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.state import Condition
@@ -28,6 +27,7 @@ from distillpatch.ledger.transaction import lock, recover
 from distillpatch.ledger.undo import Edited
 from distillpatch.report import colored, outcome_lines, outcome_report, unified_diff
 from distillpatch.tree.checkout import PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
+from distillpatch.tree.patch_folder import built_in
 
 _EXAMPLES = """
 \b

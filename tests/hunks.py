@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from textwrap import dedent
 
 import releases
 
-from distillpatch.engine.patchset import PatchSet, built_in, load
+from distillpatch.engine.patchset import PatchSet, parse
 from distillpatch.engine.plan import Plan, make_plan, paths, require
+from distillpatch.tree.patch_folder import built_in
 
 RELEASE = "8.9.9"
 
 
 def patch_set(*modifications: str, **files: str) -> PatchSet:
     """Return a patch set of modifications in the notation, each the text of a file behind its title."""
-    with tempfile.TemporaryDirectory() as folder:
-        for number, text in enumerate(modifications, start=1):
-            Path(folder, f"{number:02}-test.patch").write_text(f"# {number}.0  Test.\n\n{dedent(text)}")
-        for name, text in files.items():
-            Path(folder, name).write_text(text)
-        return load(Path(folder))
+    patches = {
+        f"{number:02}-test.patch": f"# {number}.0  Test.\n\n{dedent(text)}"
+        for number, text in enumerate(modifications, start=1)
+    }
+    return parse({name: text.encode() for name, text in {**patches, **files}.items()}, "test")
 
 
 @cache

@@ -11,9 +11,10 @@ import pytest
 from hunks import patch_set, pristine
 
 from distillpatch.engine.edit import occurrences
-from distillpatch.engine.patchset import Modification, built_in
+from distillpatch.engine.patchset import Modification
 from distillpatch.engine.plan import Plan, PlanError, make_plan, require
 from distillpatch.engine.source import Source
+from distillpatch.tree.patch_folder import built_in
 
 pytestmark = pytest.mark.one_python
 

@@ -21,7 +21,7 @@ from by_hand import make as make_by_hand
 from trees import everything
 
 from distillpatch import __version__
-from distillpatch.engine.patchset import built_in
+from distillpatch.tree.patch_folder import built_in
 
 PROJECT = Path(__file__).resolve().parent.parent
 RELEASES = ("8.0.150", "8.2.50", "8.3.200", "8.4.0", "8.4.190")

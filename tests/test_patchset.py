@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from hunks import patch_set, patched
 
-from distillpatch.engine.patchset import Line, PatchSetError, built_in, load
+from distillpatch.engine.patchset import Line, PatchSet, PatchSetError, parse
 from distillpatch.engine.pattern import PatternError
 from distillpatch.engine.plan import PlanError, make_plan, require
+from distillpatch.tree.patch_folder import built_in
 
 
-def write(folder: Path, files: Mapping[str, str]) -> Path:
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    return folder
+def parsed(files: Mapping[str, str], package: str | None = None) -> PatchSet:
+    return parse({name: text.encode() for name, text in files.items()}, "a-name", package)
 
 
 def test_a_modification_as_it_is_read() -> None:
@@ -83,27 +81,84 @@ def test_a_modification_as_it_is_read() -> None:
         ("# 1.1  Title.\n\n+++ m.py\n", 3, "expected the file to add"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(tmp_path: Path, text: str, line: int, message: str) -> None:
+def test_a_mistake_is_told_with_its_line(text: str, line: int, message: str) -> None:
     with pytest.raises(PatchSetError, match=rf"(?s)^01-bad\.patch:{line}: .*{message}"):
-        load(write(tmp_path, {"01-bad.patch": text}))
+        parsed({"01-bad.patch": text})
 
 
-def test_modifications_are_numbered_without_gaps(tmp_path: Path) -> None:
+def test_modifications_are_numbered_without_gaps() -> None:
     with pytest.raises(PatchSetError, match=r"03-c\.patch: expected number 02"):
-        load(write(tmp_path, {"01-a.patch": "# 1.1  A.\n", "03-c.patch": "# 1.3  C.\n"}))
+        parsed({"01-a.patch": "# 1.1  A.\n", "03-c.patch": "# 1.3  C.\n"})
 
 
-def test_other_files_in_the_folder_are_no_modifications(tmp_path: Path) -> None:
-    with pytest.raises(PatchSetError, match=r"holds no NN-name\.patch file"):
-        load(write(tmp_path, {"README.md": "# 1.1  A.\n", "1-a.patch": "", "01-a.patch~": "", "01_a.patch": ""}))
+def test_other_files_are_no_modifications() -> None:
+    with pytest.raises(PatchSetError, match=r"has no NN-name\.patch file"):
+        parsed({"README.md": "# 1.1  A.\n", "1-a.patch": "", "01-a.patch~": "", "01_a.patch": ""})
 
 
-def test_the_digest_is_of_all_that_is_applied(tmp_path: Path) -> None:
+def test_the_digest_is_of_all_that_is_applied() -> None:
     files = {"01-a.patch": "# 1.1  A.\n\n+++ m.py  New.py\n", "New.py": "x = 1\n"}
-    digest = load(write(tmp_path, files)).digest
-    assert load(write(tmp_path, {"README.md": "unrelated"})).digest == digest
-    assert load(write(tmp_path, {"New.py": "x = 2\n"})).digest != digest
-    assert load(write(tmp_path, {**files, "01-a.patch": f"{files['01-a.patch']}# more\n"})).digest != digest
+    digest = parsed(files).digest
+    assert parsed({**files, "README.md": "unrelated"}).digest == digest
+    assert parsed({**files, "New.py": "x = 2\n"}).digest != digest
+    assert parsed({**files, "01-a.patch": f"{files['01-a.patch']}# more\n"}).digest != digest
+
+
+def test_a_patch_set_parses_again_from_the_files_that_it_keeps() -> None:
+    files = {"01-a.patch": "# 1.1  A.\n\n+++ pkg/m.py  New.py\n", "New.py": "x = 1\n", "patchset.toml": 'title = "T."'}
+    patches = parsed({**files, "README.md": "unrelated"}, "pkg")
+    assert patches.files == {name: text.encode() for name, text in files.items()}
+    assert parse(patches.files, "a-name", "pkg") == patches
+
+
+@pytest.mark.parametrize(
+    ("described", "name", "title", "package"),
+    [
+        ({}, "a-name", "a-name", "pkg"),
+        ({"patchset.toml": 'title = "What it does."'}, "a-name", "What it does.", "pkg"),
+        ({"patchset.toml": 'name = "own"\npackage = "other"'}, "own", "own", "other"),
+    ],
+)
+def test_what_a_patch_set_says_of_itself(described: Mapping[str, str], name: str, title: str, package: str) -> None:
+    patches = parsed({"01-a.patch": "# 1.1  A.\n", **described}, "pkg")
+    assert (patches.name, patches.title, patches.package) == (name, title, package)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = ", "expected TOML"),
+        ('nmae = "a"', "expected 'name', 'title' or 'package', found 'nmae'"),
+        ("name = 1", 'expected name = "some text", on one line, found 1'),
+        ('title = " "', "expected title = "),
+        ('title = "a\\nb"', "expected title = "),
+    ],
+)
+def test_a_mistake_in_the_description_is_told(text: str, message: str) -> None:
+    with pytest.raises(PatchSetError, match=rf"^patchset\.toml: {message}"):
+        parsed({"01-a.patch": "# 1.1  A.\n", "patchset.toml": text})
+
+
+@pytest.mark.parametrize("header", ["--- {}\n+ from x import y\n", "!!! {}\n  a()\n", "+++ {}  New.py\n"])
+@pytest.mark.parametrize("path", ["/etc/m.py", "../m.py", "pkg/../../m.py", "pkg//m.py", "pkg/./m.py", "pkg\\m.py"])
+def test_a_path_does_not_leave_its_folder(path: str, header: str) -> None:
+    with pytest.raises(PatchSetError, match=r"^01-a\.patch:3: expected the path of a file"):
+        parsed({"01-a.patch": f"# 1.1  A.\n\n{header.format(path)}", "New.py": ""})
+
+
+@pytest.mark.parametrize("path", ["m.py", "pkg", "other/m.py", "pkg.py"])
+def test_a_path_is_in_the_package(path: str) -> None:
+    with pytest.raises(
+        PatchSetError, match=rf"^01-a\.patch:6: expected a file in the package, pkg/\.\.\., found '{path}'"
+    ):
+        parsed(
+            {"01-a.patch": f"# 1.1  A.\n\n--- pkg/m.py\n+ from x import y\nor\n--- {path}\n+ from x import y\n"}, "pkg"
+        )
+
+
+def test_a_file_that_is_no_text_is_told() -> None:
+    with pytest.raises(PatchSetError, match=r"^01-a\.patch: expected text in UTF-8"):
+        parse({"01-a.patch": b"# 1.1  \xff\n"}, "a-name")
 
 
 def test_a_pattern_that_does_not_parse_is_told_with_its_line() -> None:

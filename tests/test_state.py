@@ -22,7 +22,6 @@ from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, everything, plant
 from variants import files_of
 
 from distillpatch.change import FileChange
-from distillpatch.engine.patchset import built_in
 from distillpatch.engine.plan import make_plan, require
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.state import (
@@ -40,6 +39,7 @@ from distillpatch.ledger.state import (
 )
 from distillpatch.ledger.transaction import commit, lock
 from distillpatch.ledger.undo import plan_revert
+from distillpatch.tree.patch_folder import built_in
 
 TRAINER = "ultralytics/engine/trainer.py"
 CFG = "ultralytics/cfg/__init__.py"

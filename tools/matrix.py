@@ -38,13 +38,14 @@ from rich.table import Table
 from trees import Tree, everything
 
 from distillpatch.commands import Situation, Standing, apply, examine, revert
-from distillpatch.engine.patchset import PatchSet, built_in
+from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import paths
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.transaction import lock
 from distillpatch.ledger.undo import Edited
 from distillpatch.report import unified_diff
 from distillpatch.tree.checkout import locate
+from distillpatch.tree.patch_folder import built_in
 
 # Anything but the modes that new files get, so that a revert has to care.
 _MODES = (0o640, 0o755, 0o604)

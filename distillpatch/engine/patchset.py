@@ -1,27 +1,37 @@
-"""The patch set: what to change, read from the files in ``patches/``.
+"""The patch set: what to change, parsed from the files of a folder.
 
 The notation is explained in ``patches/README.md``. In short: a modification is a file; it has hunks, all of which must
 land; a hunk has alternatives, tried in order, of which one must; an alternative is a path, a scope, and a diff whose
-context and ``-`` lines are a pattern. This module only reads; what the lines mean is the engine's business.
+context and ``-`` lines are a pattern. Files in, patch set out: where the files come from is not known here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from pathlib import Path
 
 from distillpatch.engine.source import MODULE
 from distillpatch.errors import DistillpatchError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DESCRIPTION = "patchset.toml"
+"""The file in which a patch set may give its name, its title and the package that it changes."""
 
 _TITLE = re.compile(r"# (?P<section>\S.*?)  (?P<title>\S.*)")
 _HEADER = re.compile(r"(?P<kind>---|\+\+\+|!!!) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
 _FILE_NAME = re.compile(r"(?P<number>\d\d)-[a-z0-9-]+\.patch")
 _BODY = re.compile(r"[-+]( |$)|  ")
+# No part of a path leaves its folder, and none is special on any system.
+_PATH_PART = re.compile(r"(?!\.{1,2}$)[\w.+-]+")
 _OR = "or"
 
 HOLE = re.compile(r"\$([A-Z_]+)")
@@ -120,10 +130,30 @@ class Modification:
 
 @dataclass(frozen=True)
 class PatchSet:
-    """All modifications, in order, and a digest that changes when any of them does."""
+    """Modifications that are applied together.
 
+    Attributes:
+        name: What commands call it.
+        title: What it does, in one sentence; the name if nothing says more.
+        package: The package that it changes, in whose folder all its paths are; None for any.
+        modifications: The modifications, in order.
+        files: The files that it was parsed from: parsing them again, with the same name, gives the same patch set.
+    """
+
+    name: str
+    title: str
+    package: str | None
     modifications: tuple[Modification, ...]
-    digest: str
+    files: Mapping[str, bytes]
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest that changes when any of its files does."""
+        digest = hashlib.sha256()
+        for name, content in sorted(self.files.items()):
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content)
+        return digest.hexdigest()
 
     @cached_property
     def edited_files(self) -> tuple[str, ...]:
@@ -137,50 +167,72 @@ class PatchSet:
         return tuple(dict.fromkeys(paths))
 
 
-def built_in() -> PatchSet:
-    """Return the patch set that ships with distillpatch."""
-    packaged = Path(__file__).resolve().parent.parent / "patches"
-    # An installed distillpatch carries the patch set inside the package; in its own checkout it lies at the root.
-    return load(packaged if packaged.is_dir() else packaged.parent.parent / "patches")
-
-
-def load(folder: Path) -> PatchSet:
-    """Read a patch set from a folder.
+def parse(files: Mapping[str, bytes], name: str, package: str | None = None) -> PatchSet:
+    """Parse a patch set.
 
     Args:
-        folder: The folder with the ``NN-name.patch`` files and the files that they add.
+        files: The content of each file of a folder: ``NN-name.patch``, the files that these add, and ``patchset.toml``
+            if there is one. Others are not looked into.
+        name: Its name, unless ``patchset.toml`` gives one.
+        package: The package that it has to change, or None for any.
 
     Raises:
         PatchSetError: If a file breaks the notation.
     """
-    found = {name: match for entry in folder.iterdir() if (match := _FILE_NAME.fullmatch(name := entry.name))}
+    found = {file: match for file in files if (match := _FILE_NAME.fullmatch(file))}
+    if not found:
+        raise PatchSetError(f"{name} has no NN-name.patch file")
+    used = {DESCRIPTION: files[DESCRIPTION]} if DESCRIPTION in files else {}
+    described = _described(used[DESCRIPTION]) if used else {}
+    package = described.get("package", package)
     modifications = []
-    digest = hashlib.sha256()
-    for number, name in enumerate(sorted(found), start=1):
-        if int(found[name]["number"]) != number:
-            raise PatchSetError(f"{name}: expected number {number:02}, the modifications are numbered without gaps")
-        modification = _Reader(folder, name).modification(number)
-        for content in ((folder / name).read_bytes(), *(new_file.content for new_file in modification.new_files)):
-            digest.update(content)
-        modifications.append(modification)
-    if not modifications:
-        raise PatchSetError(f"{folder} holds no NN-name.patch file")
-    return PatchSet(tuple(modifications), digest.hexdigest())
+    for number, file in enumerate(sorted(found), start=1):
+        if int(found[file]["number"]) != number:
+            raise PatchSetError(f"{file}: expected number {number:02}, the modifications are numbered without gaps")
+        reader = _Reader(files, file, package)
+        modifications.append(reader.modification(number))
+        used |= reader.used
+    name = described.get("name", name)
+    return PatchSet(name, described.get("title", name), package, tuple(modifications), used)
+
+
+def _described(content: bytes) -> Mapping[str, str]:
+    """Return what ``patchset.toml`` says."""
+    try:
+        described = tomllib.loads(content.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PatchSetError(f"{DESCRIPTION}: expected TOML in UTF-8: {error}") from error
+    for key, value in described.items():
+        if key not in ("name", "title", "package"):
+            raise PatchSetError(f"{DESCRIPTION}: expected 'name', 'title' or 'package', found {key!r}")
+        if not isinstance(value, str) or not value.strip() or not value.isprintable():
+            raise PatchSetError(f'{DESCRIPTION}: expected {key} = "some text", on one line, found {value!r}')
+    return described
 
 
 class _Reader:
-    """Reads one patch file."""
+    """Reads one patch file.
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
+    Attributes:
+        used: The files that were needed: the patch file itself, and those that it adds.
+    """
+
+    def __init__(self, files: Mapping[str, bytes], name: str, package: str | None) -> None:
+        self.used = {name: files[name]}
+        self._files = files
         self._name = name
-        self._lines = (folder / name).read_text(encoding="utf-8").splitlines()
+        self._package = package
+        try:
+            text = files[name].decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise PatchSetError(f"{name}: expected text in UTF-8: {error}") from error
+        self._lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
         self._hunks: list[Hunk] = []
         self._new_files: list[NewFile] = []
         self._signs: list[Alternative] = []
 
     def modification(self, number: int) -> Modification:
-        title = _TITLE.fullmatch(self._lines[0]) if self._lines else None
+        title = _TITLE.fullmatch(self._lines[0])
         if title is None:
             raise self._error(0, "the first line is '# SECTION  What it does.'")
         at = self._next(1)
@@ -195,6 +247,7 @@ class _Reader:
         header = _HEADER.fullmatch(self._lines[at])
         if header is None:
             raise self._error(at, "expected a header: '--- PATH  SCOPE', '!!! PATH  SCOPE' or '+++ PATH  FILE'")
+        self._check_path(at, header["path"])
         if header["kind"] == "+++":
             self._new_files.append(NewFile(header["path"], self._content(at, header["rest"] or "")))
             return at + 1
@@ -206,6 +259,8 @@ class _Reader:
             own = _HEADER.fullmatch(self._lines[at]) if at < len(self._lines) else None
             if own and own["kind"] != header["kind"]:
                 raise self._error(at, f"expected an alternative of the kind that it stands for: '{header['kind']}'")
+            if own:
+                self._check_path(at, own["path"])
             header = own or header
             alternative, at = self._alternative(at + 1 if own else at, header)
             alternatives.append(alternative)
@@ -235,10 +290,17 @@ class _Reader:
         return alternative, behind
 
     def _content(self, at: int, name: str) -> bytes:
-        try:
-            return (self._folder / name).read_bytes()
-        except OSError as error:
-            raise self._error(at, f"expected the file to add, {name!r}, beside this one: {error.strerror}") from error
+        if name not in self._files:
+            raise self._error(at, f"expected the file to add, {name!r}, beside this one: there is none of that name")
+        self.used[name] = self._files[name]
+        return self._files[name]
+
+    def _check_path(self, at: int, path: str) -> None:
+        parts = path.split("/")
+        if not all(_PATH_PART.fullmatch(part) for part in parts):
+            raise self._error(at, f"expected the path of a file, relative and with forward slashes, found {path!r}")
+        if self._package and (len(parts) == 1 or parts[0] != self._package):
+            raise self._error(at, f"expected a file in the package, {self._package}/..., found {path!r}")
 
     def _error(self, at: int, message: str) -> PatchSetError:
         return PatchSetError(f"{self._name}:{at + 1}: {message}")
