@@ -5,8 +5,11 @@ IN := python3 tools/environments.py
 # Which releases `make matrix` goes through; all of them by default.
 RELEASES := all
 
+# The folder whose checkouts `make forks` examines.
+DIR := .
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough lint format matrix fuzz breaks speed learning clean
+.PHONY: help demo test thorough lint format matrix forks fuzz breaks speed learning clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +37,9 @@ format:  ## rewrite the code in the project's style
 
 matrix:  ## check every ultralytics release, or RELEASES="8.3.0 8.4.0"
 	$(IN) main python tools/matrix.py $(RELEASES)
+
+forks:  ## show what distillpatch does with each checkout below DIR=FOLDER
+	$(IN) main python tools/forks.py $(DIR)
 
 fuzz:  ## try 10,000 broken files, states and journals each, and 500 edited checkouts
 	DISTILLPATCH_FUZZ=10000 $(IN) main python -m pytest -n auto --dist worksteal --hypothesis-profile fuzz --durations 10 \
