@@ -144,6 +144,13 @@ def apply(checkout: Checkout, dry_run: bool) -> None:
     click.echo(
         f"Applied {len(situation.plan.outcomes)} modifications to {files} files. Take them back: {shlex.join(back)}"
     )
+    if situation.plan.own_versions:
+        click.echo(
+            "Note: these classes have their own version of a patched method, so training with them does not distill:",
+            err=True,
+        )
+        for version in situation.plan.own_versions:
+            click.echo(f"  {version}", err=True)
     if unsaved:
         click.echo(f"Note: {', '.join(unsaved)} had changes that are not committed to git; they were kept.", err=True)
     _tell_what_is_imported(checkout)
@@ -223,6 +230,8 @@ def _tell_what_fits(plan: Plan) -> None:
             click.echo(f"\n{explain(outcome, plan.release)}")
     for line in found_by_hand(plan):
         click.echo(f"made by hand: {line}")
+    for version in plan.own_versions:
+        click.echo(f"does not distill: {version}")
 
 
 def _standing(situation: Situation) -> str:
@@ -253,6 +262,10 @@ def _report(situation: Situation) -> dict[str, Any]:
         "made_by_hand": [
             {"number": modification.number, "path": place.path, "line": place.line}
             for modification, place in (plan.by_hand if plan else ())
+        ],
+        "own_versions": [
+            {"path": version.path, "line": version.line, "class": version.name, "methods": version.methods}
+            for version in (plan.own_versions if plan else ())
         ],
         "imported": str(place.package) if place else None,
         "imports_this": place is not None and place.package.samefile(situation.checkout.package),

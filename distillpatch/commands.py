@@ -18,6 +18,7 @@ from distillpatch.ledger.transaction import Held, commit
 from distillpatch.ledger.undo import Edited, Revert, plan_revert
 from distillpatch.tree.checkout import Checkout
 from distillpatch.tree.git import uncommitted
+from distillpatch.tree.package import python_files
 
 
 class Standing(Enum):
@@ -93,7 +94,7 @@ class Situation:
             path: state.original(path) if state and state.file(path) else self.text(path)
             for path in paths(self.patch_set)
         }
-        return make_plan(self.patch_set, texts, self.checkout.release)
+        return make_plan(self.patch_set, texts, self.checkout.release, python_files(self.checkout.package))
 
     @cached_property
     def obstacle(self) -> str | None:

@@ -27,7 +27,7 @@ DESCRIPTION = "patchset.toml"
 """The file in which a patch set may give its name, its title and the package that it changes."""
 
 _TITLE = re.compile(r"# (?P<section>\S.*?)  (?P<title>\S.*)")
-_HEADER = re.compile(r"(?P<kind>---|\+\+\+|!!!) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
+_HEADER = re.compile(r"(?P<kind>---|\+\+\+|!!!|>>>) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
 _FILE_NAME = re.compile(r"(?P<number>\d\d)-[a-z0-9-]+\.patch")
 _BODY = re.compile(r"[-+]( |$)|  ")
 # No part of a path leaves its folder, and none is special on any system.
@@ -105,6 +105,15 @@ class NewFile:
 
 
 @dataclass(frozen=True)
+class Method:
+    """A method of a class in a file."""
+
+    path: str
+    class_name: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Modification:
     """One modification of the tutorial.
 
@@ -115,6 +124,7 @@ class Modification:
         hunks: The places that it edits; each must land.
         new_files: The files that it adds.
         signs: Code that shows that somebody has made this modification by hand.
+        inherited: The methods that other classes have to inherit: one with its own version goes without it.
     """
 
     number: int
@@ -123,6 +133,7 @@ class Modification:
     hunks: tuple[Hunk, ...]
     new_files: tuple[NewFile, ...]
     signs: tuple[Alternative, ...]
+    inherited: tuple[Method, ...] = ()
 
     def __str__(self) -> str:
         return f"modification {self.number} (section {self.section}: {self.title})"
@@ -230,6 +241,7 @@ class _Reader:
         self._hunks: list[Hunk] = []
         self._new_files: list[NewFile] = []
         self._signs: list[Alternative] = []
+        self._inherited: list[Method] = []
 
     def modification(self, number: int) -> Modification:
         title = _TITLE.fullmatch(self._lines[0])
@@ -239,17 +251,29 @@ class _Reader:
         while at < len(self._lines):
             at = self._next(self._block(at))
         return Modification(
-            number, title["section"], title["title"], tuple(self._hunks), tuple(self._new_files), tuple(self._signs)
+            number,
+            title["section"],
+            title["title"],
+            tuple(self._hunks),
+            tuple(self._new_files),
+            tuple(self._signs),
+            tuple(self._inherited),
         )
 
     def _block(self, at: int) -> int:
         """Read what starts with a header at line ``at`` (from 0), and return the line behind it."""
         header = _HEADER.fullmatch(self._lines[at])
         if header is None:
-            raise self._error(at, "expected a header: '--- PATH  SCOPE', '!!! PATH  SCOPE' or '+++ PATH  FILE'")
+            raise self._error(at, "expected a header: '--- PATH  SCOPE' (or '!!!', '>>>') or '+++ PATH  FILE'")
         self._check_path(at, header["path"])
         if header["kind"] == "+++":
             self._new_files.append(NewFile(header["path"], self._content(at, header["rest"] or "")))
+            return at + 1
+        if header["kind"] == ">>>":
+            class_name, _, method = (header["rest"] or "").partition(".")
+            if not (class_name.isidentifier() and method.isidentifier()):
+                raise self._error(at, "expected a method of a class: '>>> PATH  CLASS.METHOD'")
+            self._inherited.append(Method(header["path"], class_name, method))
             return at + 1
         alternative, at = self._alternative(at + 1, header)
         alternatives = [alternative]

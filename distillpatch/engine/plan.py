@@ -8,6 +8,7 @@ from itertools import groupby
 
 from distillpatch.change import FileChange
 from distillpatch.engine.edit import Ambiguity, Edit, Misfit, edits, nearest, occurrences, splice
+from distillpatch.engine.own_versions import OwnVersion, own_versions
 from distillpatch.engine.patchset import Alternative, Hunk, Modification, PatchSet
 from distillpatch.engine.source import Source, SourceError
 from distillpatch.errors import DistillpatchError
@@ -63,13 +64,16 @@ class Plan:
         release: The ultralytics release, for messages.
         outcomes: One for each modification, in order.
         by_hand: The modifications that somebody has made already, by hand, and where; each place of each is told once.
-        changes: The files to change; empty unless every modification fits and none has been made already.
+        changes: The files to change; empty unless every modification fits, none has been made already, and no class of
+            the patch set uses an own version of a patched method.
+        own_versions: The classes that have their own version of a patched method, and go without what is added there.
     """
 
     release: str
     outcomes: tuple[Outcome, ...]
     by_hand: tuple[tuple[Modification, Place], ...]
     changes: tuple[FileChange, ...]
+    own_versions: tuple[OwnVersion, ...] = ()
 
 
 class PlanError(DistillpatchError):
@@ -80,13 +84,14 @@ Files = Mapping[str, bytes | None]
 """The content of each file of interest, None for a file that is not there."""
 
 
-def make_plan(patch_set: PatchSet, files: Files, release: str) -> Plan:
+def make_plan(patch_set: PatchSet, files: Files, release: str, package: Mapping[str, bytes] | None = None) -> Plan:
     """Work out what applying a patch set does.
 
     Args:
         patch_set: What to change.
         files: The content of ``paths(patch_set)``.
         release: The ultralytics release that they are from, for messages.
+        package: The modules of the package, to look in them for classes with their own version of a patched method.
 
     Returns:
         The plan. It has changes only if every modification fits; see :func:`require`.
@@ -121,16 +126,18 @@ def make_plan(patch_set: PatchSet, files: Files, release: str) -> Plan:
         for modification, (places, rejections) in zip(patch_set.modifications, landed, strict=True)
     )
     by_hand = tuple(_made_by_hand(patch_set, files, sources))
-    refused = by_hand or any(outcome.rejections for outcome in outcomes)
-    return Plan(release, outcomes, by_hand, () if refused else _changes(patch_set, files, sources, made))
+    modules = {**(package or {}), **{path: content for path, content in files.items() if content is not None}}
+    own = own_versions(patch_set, modules)
+    refused = by_hand or any(outcome.rejections for outcome in outcomes) or any(version.used_by for version in own)
+    return Plan(release, outcomes, by_hand, () if refused else _changes(patch_set, files, sources, made), own)
 
 
 def require(plan: Plan) -> Plan:
     """Return the plan.
 
     Raises:
-        PlanError: If a modification has been made by hand; if one does not fit, with all that is needed to add an
-            alternative for it.
+        PlanError: If a modification has been made by hand; if a class uses its own version of a patched method; if a
+            modification does not fit, with all that is needed to add an alternative for it.
     """
     if plan.by_hand:
         found = "\n".join(f"  {line}" for line in found_by_hand(plan))
@@ -138,6 +145,13 @@ def require(plan: Plan) -> Plan:
             f"this checkout has been modified by hand in the tutorial's way, or patched and stripped of its record:\n"
             f"{found}\nNothing was written, since nothing may be applied twice. Take these edits back first, "
             f"for example by installing ultralytics {plan.release} anew."
+        )
+    if used := [version for version in plan.own_versions if version.used_by]:
+        found = "\n".join(f"  {version}, used by {version.used_by}" for version in used)
+        raise PlanError(
+            "this checkout does not train with the code that would be patched, but with its own version of it:\n"
+            f"{found}\nNothing was written, since training would accept a teacher and not use it. Let these methods "
+            "call the inherited ones (super), or remove them."
         )
     rejected = [outcome for outcome in plan.outcomes if outcome.rejections]
     if rejected:

@@ -1,0 +1,189 @@
+"""Classes that have their own version of a patched method, so that what a modification adds there does not run.
+
+A subclass may override the method without calling it, a class may be a copy of the patched one under another name, or
+the classes that the patch set relies on may inherit from such a class. All of it is found by reading: a file that does
+not define a method of that name is parsed only if a class in question inherits from one in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from distillpatch.engine.patchset import Method, PatchSet
+from distillpatch.engine.source import MODULE
+from distillpatch.syntax import parse
+
+# How many of the patched methods a class that inherits none of them must define, to be a copy and not a namesake.
+_COPY = 2
+
+
+@dataclass(frozen=True, order=True)
+class OwnVersion:
+    """A class with its own version of patched methods.
+
+    Attributes:
+        path: Its file.
+        line: The line of the first of the methods.
+        name: Its name.
+        methods: The methods that it has its own version of.
+        used_by: The class of the patch set that is, or inherits from, this one; "" if none does.
+    """
+
+    path: str
+    line: int
+    name: str
+    methods: tuple[str, ...]
+    used_by: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.name} ({', '.join(self.methods)})"
+
+
+def own_versions(patch_set: PatchSet, texts: Mapping[str, bytes]) -> tuple[OwnVersion, ...]:
+    """Return the classes of a package that have their own version of a method that they have to inherit.
+
+    Args:
+        patch_set: Its modifications name these methods, and its hunks the classes that have to inherit them.
+        texts: The package's modules by path.
+    """
+    methods = [method for modification in patch_set.modifications for method in modification.inherited]
+    package = _Package(texts, {(method.path, method.class_name) for method in methods})
+    used_by: dict[tuple[str, str], str] = {}
+    for path, name in sorted(_edited_classes(patch_set) - package.owners):
+        if edited := package.definition(path, name):
+            used_by |= {ancestor.key: name for ancestor in (edited, *package.ancestors(edited))}
+    found = []
+    for definition in package.defining({method.name for method in methods}):
+        own = definition.replaced(methods)
+        used = used_by.get(definition.key, "")
+        if own and (used or len(own) >= _COPY or package.inherits(definition)):
+            names = tuple(node.name for node in own)
+            found.append(OwnVersion(definition.path, own[0].lineno, definition.node.name, names, used))
+    return tuple(sorted(found))
+
+
+def _edited_classes(patch_set: PatchSet) -> set[tuple[str, str]]:
+    """Return the file and the name of each class that hunks edit."""
+    alternatives = [a for m in patch_set.modifications for hunk in m.hunks for a in hunk.alternatives]
+    return {(a.path, a.scope.partition(".")[0]) for a in alternatives if a.scope != MODULE}
+
+
+@dataclass(frozen=True)
+class _Class:
+    """A class of the package."""
+
+    path: str
+    node: ast.ClassDef
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The file and the name that it is known by."""
+        return self.path, self.node.name
+
+    def replaced(self, methods: Iterable[Method]) -> list[ast.FunctionDef]:
+        """Return the methods of those names that it defines without calling those that they replace."""
+        names = {method.name for method in methods}
+        defined = [node for node in self.node.body if isinstance(node, ast.FunctionDef) and node.name in names]
+        return [node for node in defined if not any(_calls_inherited(call, node.name) for call in ast.walk(node))]
+
+
+def _calls_inherited(node: ast.AST, method: str) -> bool:
+    """Return whether a node is ``super().method(...)``, or ``Base.method(self, ...)``."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == method):
+        return False
+    owner = node.func.value
+    if isinstance(owner, ast.Call):
+        return isinstance(owner.func, ast.Name) and owner.func.id == "super"
+    return bool(node.args) and isinstance(node.args[0], ast.Name) and node.args[0].id == "self"
+
+
+class _Package:
+    """The modules of a package, each parsed when it is needed.
+
+    Attributes:
+        owners: The file and the name of each class whose methods have to be inherited.
+    """
+
+    def __init__(self, texts: Mapping[str, bytes], owners: set[tuple[str, str]]) -> None:
+        self.owners = owners
+        self._texts = texts
+        self._trees: dict[str, ast.Module | None] = {}
+
+    def defining(self, methods: Iterable[str]) -> Iterator[_Class]:
+        """Yield the classes in files that define a method of one of these names, but for the owners."""
+        for path in self._containing("def", methods):
+            yield from (found for found in self._classes(path) if found.key not in self.owners)
+
+    def inherits(self, definition: _Class) -> bool:
+        """Return whether an owner is among the ancestors of a class."""
+        return any(ancestor.key in self.owners for ancestor in self.ancestors(definition))
+
+    def ancestors(self, definition: _Class) -> list[_Class]:
+        """Return the classes of the package that a class inherits from, up to the owners, those included."""
+        found: dict[tuple[str, str], _Class] = {}
+        classes = [definition]
+        while classes:
+            current = classes.pop()
+            for base in self._bases(current) if current.key not in self.owners else ():
+                if base.key not in found and base.key != definition.key:
+                    found[base.key] = base
+                    classes.append(base)
+        return list(found.values())
+
+    def definition(self, path: str, name: str, depth: int = 8) -> _Class | None:
+        """Return the class that a module has by a name: its own, or one that it imports."""
+        own = next((own for own in self._classes(path) if own.node.name == name), None)
+        if own:
+            return own
+        tree = self._tree(path)
+        for node in _imports(tree.body) if tree and depth else ():
+            for alias in node.names:
+                for module in _files(path, node) if name in (alias.asname, alias.name) else ():
+                    if found := self.definition(module, alias.name, depth - 1):
+                        return found
+        return None
+
+    def _bases(self, definition: _Class) -> Iterator[_Class]:
+        for base in definition.node.bases:
+            if isinstance(base, ast.Name) and (found := self.definition(definition.path, base.id)):
+                yield found
+            elif isinstance(base, ast.Attribute):  # yolo.detect.DetectionTrainer: by its name alone
+                for path in self._containing("class", [base.attr]):
+                    yield from (found for found in self._classes(path) if found.node.name == base.attr)
+
+    def _containing(self, keyword: str, names: Iterable[str]) -> list[str]:
+        """Return the files that contain ``def NAME`` or ``class NAME``, found without parsing."""
+        definition = re.compile(rf"{keyword} (?:{'|'.join(map(re.escape, names))})\b".encode())
+        return [path for path, text in self._texts.items() if definition.search(text)]
+
+    def _classes(self, path: str) -> Iterator[_Class]:
+        tree = self._tree(path)
+        return (_Class(path, node) for node in (tree.body if tree else ()) if isinstance(node, ast.ClassDef))
+
+    def _tree(self, path: str) -> ast.Module | None:
+        if path not in self._trees:
+            try:
+                self._trees[path] = parse(self._texts[path]) if path in self._texts else None
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                self._trees[path] = None  # nor can Python import it
+        return self._trees[path]
+
+
+def _imports(statements: Iterable[ast.stmt]) -> Iterator[ast.ImportFrom]:
+    """Yield the imports of a module, those under ``if`` or ``try`` included."""
+    for statement in statements:
+        if isinstance(statement, ast.ImportFrom):
+            yield statement
+        elif isinstance(statement, (ast.If, ast.Try)):
+            yield from _imports([*statement.body, *statement.orelse])
+
+
+def _files(path: str, node: ast.ImportFrom) -> tuple[str, str]:
+    """Return where the module of an import may be: a file, or the ``__init__.py`` of a folder."""
+    folder = PurePosixPath(path).parents[node.level - 1] if node.level else PurePosixPath()
+    module = folder.joinpath(*(node.module or "").split("."))
+    return f"{module}.py", f"{module}/__init__.py"

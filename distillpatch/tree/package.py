@@ -1,0 +1,34 @@
+"""The Python files of a package, as text: none of them is imported or run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from distillpatch.tree.files import read_ordinary
+
+# No release has a module of a tenth of this; what is larger is data.
+_MAX_MODULE = 4 * 2**20
+
+
+def python_files(package: Path) -> dict[str, bytes]:
+    """Return the content of each module of a package that can be imported and read.
+
+    Args:
+        package: The package's folder.
+
+    Returns:
+        The contents by path, relative to the folder that holds the package.
+    """
+    found = {}
+    for folder, subfolders, names in os.walk(package):
+        subfolders[:] = sorted(name for name in subfolders if name.isidentifier() and name != "__pycache__")
+        for name in sorted(names):
+            module = Path(folder, name)
+            if module.suffix == ".py" and module.stem.isidentifier():
+                try:
+                    content = read_ordinary(module, _MAX_MODULE, through_link=True)
+                except OSError:
+                    continue  # nor can Python import it
+                found[module.relative_to(package.parent).as_posix()] = content
+    return found

@@ -1,0 +1,177 @@
+"""Classes with their own version of a patched method are named, and refused where the patch set relies on them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from textwrap import dedent
+
+import by_hand
+import matrix
+import pytest
+import releases
+from click.testing import CliRunner
+from hunks import patch_set
+
+from distillpatch.cli import main
+from distillpatch.engine.own_versions import own_versions
+from distillpatch.engine.patchset import PatchSetError
+
+pytestmark = pytest.mark.one_python
+
+TRAINERS = patch_set(
+    """\
+    --- p/base.py  Base.run
+      start()
+    + begin()
+
+    >>> p/base.py  Base.run
+    >>> p/base.py  Base.step
+
+    --- p/detect.py  Detect.name
+      start()
+    + begin()
+    """
+)
+PACKAGE = {
+    "p/base.py": "class Base:\n    def run(self): pass\n    def step(self): pass\n",
+    "p/detect.py": "from p.base import Base\nclass Detect(Base):\n    def name(self): pass\n",
+}
+
+
+def found(files: Mapping[str, str]) -> list[tuple[str, str, tuple[str, ...], str]]:
+    """Return the file, the name, the methods and the user of each own version in a package with some more files."""
+    texts = {path: dedent(text).encode() for path, text in {**PACKAGE, **files}.items()}
+    return [(own.path, own.name, own.methods, own.used_by) for own in own_versions(TRAINERS, texts)]
+
+
+def test_a_package_as_released_has_none() -> None:
+    assert found({}) == []
+
+
+OWN = {
+    "a subclass that overrides": "from p.base import Base\nclass Mine(Base):\n    def run(self): pass",
+    "a relative import": "from .base import Base\nclass Mine(Base):\n    def run(self): pass",
+    "another name": "from p.base import Base as B\nclass Mine(B):\n    def run(self): pass",
+    "an import that may fail": "try:\n    from p.base import Base\nexcept ImportError: pass\n"
+    "class Mine(Base):\n    def run(self): pass",
+    "a subclass of a subclass": "from p.detect import Detect\nclass Mine(Detect):\n    def run(self): pass",
+    "by the module's name": "import p.detect\nclass Mine(p.detect.Detect):\n    def run(self): pass",
+    "through the package": "from p import Detect\nclass Mine(Detect):\n    def run(self): pass",
+    "a call of another method": "from p.base import Base\nclass Mine(Base):\n    def run(self): super().step()",
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_class_that_overrides_is_found(name: str) -> None:
+    files = {"p/__init__.py": "from p.detect import Detect", "p/mine.py": OWN[name]}
+    assert found(files) == [("p/mine.py", "Mine", ("run",), "")]
+
+
+NONE = {
+    "it calls the inherited method": "from p.base import Base\nclass Mine(Base):\n    def run(self): super().run()",
+    "it calls the base's": "from p.base import Base\nclass Mine(Base):\n    def run(self): Base.run(self)",
+    "in Python 2's way": "from p.base import Base\nclass Mine(Base):\n    def run(self): super(Mine, self).run()",
+    "another class with a method of that name": "class Engine:\n    def run(self): pass",
+    "a function": "from p.base import Base\ndef run(self): pass",
+    "not Python": "class Mine(Base:\n    def run(self): pass",
+}
+
+
+@pytest.mark.parametrize("name", NONE)
+def test_nothing_else_is_taken_for_one(name: str) -> None:
+    assert found({"p/mine.py": NONE[name]}) == []
+
+
+def test_a_copy_under_another_name_is_found() -> None:
+    copy = "class Copy:\n    def run(self): pass\n    def step(self): pass\n"
+    assert found({"p/copy.py": copy}) == [("p/copy.py", "Copy", ("run", "step"), "")]
+
+
+def test_classes_that_inherit_from_each_other_end() -> None:
+    assert found({"p/mine.py": "class A(B):\n    def run(self): pass\nclass B(A):\n    def run(self): pass"}) == []
+
+
+def test_an_own_version_that_an_edited_class_uses_is_told_apart() -> None:
+    mine = "from p.base import Base\nclass Mine(Base):\n    def run(self): pass"
+    through = "from p.mine import Mine\nclass Between(Mine): pass"
+    detect = "from p.between import Between\nclass Detect(Between):\n    def name(self): pass"
+    files = {"p/mine.py": mine, "p/between.py": through, "p/detect.py": detect}
+    assert found(files) == [("p/mine.py", "Mine", ("run",), "Detect")]
+
+
+def test_a_copy_that_an_edited_class_inherits_from_is_told_apart() -> None:
+    detect = "from p.copy import Base\nclass Detect(Base):\n    def name(self): pass"
+    files = {"p/copy.py": "class Base:\n    def run(self): pass\n", "p/detect.py": detect}
+    assert found(files) == [("p/copy.py", "Base", ("run",), "Detect")]
+
+
+@pytest.mark.parametrize("header", [">>> p/base.py", ">>> p/base.py  run", ">>> p/base.py  A.b.c"])
+def test_a_method_needs_a_class(header: str) -> None:
+    with pytest.raises(PatchSetError, match="expected a method of a class"):
+        patch_set(f"--- p/base.py\n  a()\n+ b()\n\n{header}\n")
+
+
+@pytest.mark.parametrize("release", releases.PINNED)
+def test_no_release_has_one(release: str) -> None:
+    with zipfile.ZipFile(releases.wheel(release)) as wheel:
+        texts = {name: wheel.read(name) for name in wheel.namelist() if name.endswith(".py")}
+    assert own_versions(matrix.patch_set(), texts) == ()
+
+
+# On a real release ----------------------------------------------------------------------------------------------------
+
+RELEASE = "8.3.200"
+LOOP = "    def _do_train(self):\n        pass\n"
+
+
+def run(tree: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run a command on a checkout; return its exit code, its output, and what it printed to stderr."""
+    result = CliRunner().invoke(main, [*arguments, "--ultralytics-path", str(tree)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def append(file: Path, text: str) -> None:
+    file.write_text(f"{file.read_text()}\n\n{text}")
+
+
+def test_a_detection_trainer_with_a_loop_of_its_own_is_refused(checkout: Callable[[str], Path]) -> None:
+    tree = checkout(RELEASE)
+    append(tree / by_hand.DETECT, LOOP)
+    line = len((tree / by_hand.DETECT).read_text().splitlines()) - 1
+    code, _, error = run(tree, "apply")
+    assert code == 1
+    assert f"{by_hand.DETECT}:{line}: DetectionTrainer (_do_train), used by DetectionTrainer" in error
+    assert "Nothing was written" in error
+    assert not (tree / by_hand.ADDED).exists()
+
+
+def test_a_detection_trainer_that_inherits_from_a_copy_is_refused(checkout: Callable[[str], Path]) -> None:
+    tree = checkout(RELEASE)
+    copy = tree / "ultralytics/engine/my_trainer.py"
+    copy.write_bytes((tree / by_hand.TRAINER).read_bytes())
+    text = (tree / by_hand.DETECT).read_text()
+    (tree / by_hand.DETECT).write_text(text.replace("ultralytics.engine.trainer", "ultralytics.engine.my_trainer"))
+    code, _, error = run(tree, "apply")
+    assert code == 1
+    assert "ultralytics/engine/my_trainer.py" in error and "used by DetectionTrainer" in error
+
+
+def test_other_trainers_are_named_by_apply_and_status(checkout: Callable[[str], Path]) -> None:
+    tree = checkout(RELEASE)
+    mine = "from ultralytics.models import yolo\n\n\nclass Mine(yolo.detect.DetectionTrainer):\n"
+    (tree / "ultralytics/models/yolo/detect/mine.py").write_text(mine + LOOP)
+    told = "ultralytics/models/yolo/detect/mine.py:5: Mine (_do_train)"
+    own = [{"path": told.split(":")[0], "line": 5, "class": "Mine", "methods": ["_do_train"]}]
+
+    def assert_status() -> None:
+        assert f"does not distill: {told}" in run(tree, "status")[1]
+        assert json.loads(run(tree, "status", "--json")[1])["own_versions"] == own
+
+    assert_status()
+    code, _, error = run(tree, "apply")
+    assert code == 0
+    assert f"training with them does not distill:\n  {told}\n" in error
+    assert_status()
