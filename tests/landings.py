@@ -315,12 +315,19 @@ def _teacher_to_device(checkout: Patched) -> str:
     guard = built.guarded(statements=2)
     if moved.around != built.around or moved.index > built.index:
         _fail("expected the teacher on the device before the Distiller is built")
-    if guard.around or not guard.beside(-1).startswith("self.model = self.model.to(self.device"):
+    if guard.around or not guard.index or not _moves_student(guard.block[guard.index - 1]):
         _fail(f"expected it directly behind the student's move to the device, not behind {guard.beside(-1)!r}")
     later = [(f"line {line}", line) for line in (*_optimizer_lines(setup), *_ddp_lines(setup))]
     for place in later:
         _in_order(("Distiller(self)", built.line), place)
     return f"{guard.beside(-1)} ... {guard.beside(1)}"
+
+
+def _moves_student(statement: ast.stmt) -> bool:
+    """Return whether a statement moves the student to its device, in both branches if it has such."""
+    if isinstance(statement, ast.If):
+        return all(any(map(_moves_student, branch)) for branch in (statement.body, statement.orelse))
+    return _head(statement).startswith("self.model = self.model.to(self.device")
 
 
 def _optimizer_lines(setup: Scope) -> list[int]:
@@ -362,15 +369,18 @@ def _teacher_on_every_gpu(checkout: Patched) -> str:
 def _optimizer_call(checkout: Patched) -> str:
     trainer = checkout.scope(TRAINER, "BaseTrainer")
     calls = trainer.calls("self.build_optimizer")
-    if len(calls) != 1:
-        _fail(f"expected one call of self.build_optimizer, found {len(calls)}")
-    if not (given := calls[0].keywords) or _text(given[-1]) != "**optimizer_arguments(self)":
-        _fail(f"expected build_optimizer(..., **optimizer_arguments(self)), found {_text(calls[0])}")
+    if not calls:
+        _fail("expected self.build_optimizer to be called")
+    call = calls[-1]  # of several, which are in a row, the last is used
+    if not (given := call.keywords) or _text(given[-1]) != "**optimizer_arguments(self)":
+        _fail(f"expected build_optimizer(..., **optimizer_arguments(self)), found {_text(call)}")
     methods = [node for node in ast.iter_child_nodes(trainer.node) if isinstance(node, ast.FunctionDef)]
-    within = next(node.name for node in methods if calls[0] in ast.walk(node))
+    within = next(node.name for node in methods if call in ast.walk(node))
+    if any(other not in ast.walk(next(node for node in methods if node.name == within)) for other in calls):
+        _fail("expected self.build_optimizer to be called in one method")
     if within not in ("_setup_train", "_build_train_pipeline"):
         _fail(f"expected the call in _setup_train or _build_train_pipeline, not in {within}")
-    return f"{within}: {', '.join(_text(item) for item in (*calls[0].args, *given[:-1]))}"
+    return f"{within}: {', '.join(_text(item) for item in (*call.args, *given[:-1]))}"
 
 
 def _load_teacher(checkout: Patched) -> str:
