@@ -10,7 +10,7 @@ import by_hand
 import pytest
 from hunks import patch_set, pristine
 
-from distillpatch.engine.edit import occurrences
+from distillpatch.engine.landing import occurrences
 from distillpatch.engine.patchset import Modification
 from distillpatch.engine.plan import Plan, PlanError, make_plan, require
 from distillpatch.engine.source import Source

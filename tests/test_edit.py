@@ -9,7 +9,7 @@ from hunks import patched, patched_bytes, plan
 
 from distillpatch.engine.pattern import PatternError
 from distillpatch.engine.plan import PlanError
-from distillpatch.engine.source import SourceError
+from distillpatch.engine.text import SourceError
 
 
 def check(before: str, hunk: str, after: str, scope: str = "<module>") -> None:
@@ -870,7 +870,7 @@ def test_refused_when_the_result_would_not_parse() -> None:
 
 
 def test_refused_when_a_bracket_is_empty() -> None:
-    with pytest.raises(PlanError, match=r"neither behind nor before"):
+    with pytest.raises(PlanError, match=r"neither after nor before"):
         patched("f()\n", ARGUMENT)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import libcst as cst
 import pytest
 
+from distillpatch.engine.matching import Code, find
 from distillpatch.engine.pattern import Pattern, PatternError
 
 
 def count(pattern: str, code: str) -> int:
-    return len(Pattern(pattern).find(cst.parse_module(code).body))
+    return len(find(Pattern(pattern), Code(cst.parse_module(code).body)))
 
 
 @pytest.mark.parametrize(
@@ -142,13 +143,15 @@ def test_every_match_is_found(pattern: str, code: str, matches: int) -> None:
 
 def test_a_lone_expression_can_be_meant_as_a_statement() -> None:
     (statement,) = cst.parse_module("x = f()\n").body
-    assert len(Pattern("f()").find([statement])) == 1
-    assert len(Pattern("f()", as_statements=True).find([statement])) == 0
+    assert len(find(Pattern("f()"), Code([statement]))) == 1
+    assert len(find(Pattern("f()", as_statements=True), Code([statement]))) == 0
 
 
 def test_the_names_that_code_must_have() -> None:
     pattern = Pattern("for $I in model.parts():\n    ...\nself.x = g(..., key='text')")
-    assert pattern.names == {"model", "parts", "self", "x", "g", "key"}
+    words = {"model", "parts", "self", "x", "g", "key"}
+    assert pattern.can_match(words)
+    assert not any(pattern.can_match(words - {word}) for word in words)
 
 
 @pytest.mark.parametrize("text", ["f(", "x = = 1", "$a", "def f(self):", "f(a, ..., $)"])

@@ -14,7 +14,7 @@ from hunks import patch_set, patched, plan, pristine
 
 from distillpatch.engine.patchset import Modification
 from distillpatch.engine.plan import Plan, PlanError, make_plan, require
-from distillpatch.engine.source import SourceError
+from distillpatch.engine.text import SourceError
 from distillpatch.tree.patch_folder import built_in
 
 RELEASES = ("8.0.136", "8.0.150", "8.1.24", "8.2.50", "8.2.103", "8.3.50", "8.3.150", "8.3.200", "8.4.0", "8.4.190")

@@ -8,7 +8,8 @@ import warnings
 
 import pytest
 
-from distillpatch.engine.source import Source, SourceError
+from distillpatch.engine.source import Source
+from distillpatch.engine.text import SourceError
 
 
 def source(text: str | bytes) -> Source:
@@ -72,7 +73,8 @@ def test_nesting_that_would_exhaust_the_parsers_is_refused_or_read(text: str) ->
     """In a process of its own, since a stack that overflows takes its process along."""
     program = (
         "import sys\n"
-        "from distillpatch.engine.source import Source, SourceError\n"
+        "from distillpatch.engine.source import Source\n"
+        "from distillpatch.engine.text import SourceError\n"
         "try:\n"
         "    (scope,) = Source('m.py', sys.stdin.buffer.read()).scopes('<module>')\n"
         "    scope.span(scope.statements[0])\n"

@@ -584,7 +584,7 @@ BREAKS = (
     Break(
         "no file is left broken",
         "distillpatch/engine/plan.py",
-        "            Source(path, after).check_compiles()\n",
+        "            check_compiles(path, after)\n",
         "            pass\n",
         "edit or plan::would_not_parse or broken",
     ),

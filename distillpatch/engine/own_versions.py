@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from distillpatch.engine.patchset import Method, PatchSet
-from distillpatch.engine.source import MODULE
+from distillpatch.engine.scope import MODULE
 from distillpatch.syntax import parse
 
 # How many of the patched methods a class that inherits none of them must define, to be a copy and not a namesake.

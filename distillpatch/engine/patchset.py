@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-from distillpatch.engine.source import MODULE
+from distillpatch.engine.scope import MODULE
+from distillpatch.engine.spelling import HOLE
 from distillpatch.errors import DistillpatchError
 
 if sys.version_info >= (3, 11):
@@ -33,9 +34,6 @@ _BODY = re.compile(r"[-+]( |$)|  ")
 # No part of a path leaves its folder, and none is special on any system.
 _PATH_PART = re.compile(r"(?!\.{1,2}$)[\w.+-]+")
 _OR = "or"
-
-HOLE = re.compile(r"\$([A-Z_]+)")
-"""A ``$NAME`` in the text of a line."""
 
 
 class PatchSetError(DistillpatchError):
@@ -59,12 +57,14 @@ class Alternative:
         scope: Dotted name of the class or function in it, or ``<module>``.
         lines: The diff.
         origin: The patch file and line that it was read from.
+        choices: What a ``$NAME`` may stand for.
     """
 
     path: str
     scope: str
     lines: tuple[Line, ...]
     origin: str
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @cached_property
     def pattern(self) -> str:
@@ -72,7 +72,7 @@ class Alternative:
         return "\n".join(line.text for line in self.lines if line.kind != "+")
 
     @cached_property
-    def adds_statements(self) -> bool:
+    def has_statements(self) -> bool:
         """Whether it only adds statements beside those of the pattern, which are then statements too."""
         return all(line.kind != "-" for line in self.lines) and any(
             line.kind == "+" and line.text[:1] not in ("", " ") for line in self.lines

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from distillpatch.change import FileChange
-from distillpatch.engine.edit import Ambiguity, Edit, Misfit, edits, nearest, occurrences, splice
+from distillpatch.engine.edit import Edit, splice
+from distillpatch.engine.landing import Ambiguity, Misfit, edits, occurrences
+from distillpatch.engine.nearest import nearest
 from distillpatch.engine.own_versions import OwnVersion, own_versions
 from distillpatch.engine.patchset import Alternative, Hunk, Modification, PatchSet
-from distillpatch.engine.source import Source, SourceError
+from distillpatch.engine.source import Source, check_compiles
+from distillpatch.engine.text import SourceError
 from distillpatch.errors import DistillpatchError
 
 
@@ -255,9 +258,9 @@ def _changes(
     for path, source in sources.items():
         after = source.encode(splice(source.text, made[path]))
         try:
-            Source(path, after).check_compiles()
+            check_compiles(path, after)
         except SourceError as error:
-            source.check_compiles()  # else it was broken before
+            check_compiles(path, files[path] or b"")  # else it was broken before
             raise PlanError(f"the modifications would leave {path} broken; nothing was written. {error}") from error
         changes.append(FileChange(path, files[path], after))
     return tuple(changes)

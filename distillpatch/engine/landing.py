@@ -1,0 +1,182 @@
+"""Where an alternative of a hunk lands in a file: the one place that its pattern matches, and the edits made there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+import libcst as cst
+
+from distillpatch.engine import layout
+from distillpatch.engine.edit import Edit
+from distillpatch.engine.imports import add_imports, taken_names
+from distillpatch.engine.matching import Match, find
+from distillpatch.engine.nodes import Items
+from distillpatch.engine.patchset import Alternative
+from distillpatch.engine.pattern import Pattern, PatternError, is_gap
+from distillpatch.engine.scope import Scope
+from distillpatch.engine.source import Source
+from distillpatch.engine.spelling import HOLE
+
+# The code of a hole stays as it is, to the byte, however the lines around it are laid out. Meanwhile its line ends are
+# held back: surrogates stand for them, which no decoded text has.
+_HELD = str.maketrans("\r\n", "\ud800\ud801")
+_RELEASED = str.maketrans("\ud800\ud801", "\r\n")
+
+
+class Misfit(Exception):
+    """An alternative does not fit; says why."""
+
+
+class Ambiguity(Misfit):
+    """An alternative fits at several places, and there is no telling which is meant."""
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The one place that the pattern of an alternative matches."""
+
+    scope: Scope
+    pattern: Pattern
+    match: Match
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A run of ``-`` and ``+`` lines: the first of its lines in the pattern, the one after it, and what is added."""
+
+    first: int
+    after: int
+    added: str
+
+
+def edits(source: Source, alternative: Alternative) -> list[Edit]:
+    """Return the edits by which an alternative changes a file, in the file's order.
+
+    Raises:
+        Misfit: If its pattern does not match exactly once in its scope.
+        PatternError: If its pattern is malformed.
+    """
+    if not alternative.pattern:
+        if taken := taken_names(source, alternative.added):
+            raise Misfit(f"the file defines {', '.join(taken)} itself")
+        return [add_imports(source, alternative.added)]
+    landing = locate(source, alternative)
+    return [_edit(landing, change) for change in _changes(alternative)]
+
+
+def locate(source: Source, alternative: Alternative) -> Landing:
+    """Return the one place that the pattern of an alternative matches.
+
+    Raises:
+        Misfit: If there is no such place, or more than one.
+    """
+    scopes = source.scopes(alternative.scope)
+    if len(scopes) != 1:
+        found = f"found {len(scopes)} of that name" if scopes else "there is none of that name"
+        raise Misfit(f"expected the scope {alternative.scope} once, {found}")
+    pattern = _compiled(alternative)
+    matches = _find(pattern, scopes[0])
+    if not matches:
+        raise Misfit("expected one match, found none")
+    if len(matches) > 1:
+        raise Ambiguity(f"expected one match, found {len(matches)}")
+    if matches[0].in_branch:
+        raise Misfit("found in a branch (if, else, except) that the pattern does not show, so it may not be run")
+    return Landing(scopes[0], pattern, matches[0])
+
+
+def occurrences(source: Source, alternative: Alternative) -> list[int]:
+    """Return the numbers of the lines at which the pattern of an alternative matches, however often."""
+    pattern = _compiled(alternative)
+    first: cst.CSTNode | None = pattern.expression
+    if first is None:
+        first = next(statement for statement in pattern.statements if not is_gap(statement))
+    return [
+        source.line_of(scope.span(match.nodes[first])[0])
+        for scope in source.scopes(alternative.scope)
+        for match in _find(pattern, scope)
+    ]
+
+
+def _find(pattern: Pattern, scope: Scope) -> list[Match]:
+    # Most signs, and most alternatives for other releases, fail here, before the scope is parsed.
+    return find(pattern, scope.code) if pattern.can_match(scope.words) else []
+
+
+@cache
+def _compiled(alternative: Alternative) -> Pattern:
+    try:
+        return Pattern(alternative.pattern, alternative.has_statements, dict(alternative.choices))
+    except PatternError as error:
+        raise PatternError(f"{alternative.origin}: {error}") from error
+
+
+def _changes(alternative: Alternative) -> Iterator[_Change]:
+    at = first = 0
+    added: list[str] = []
+    changing = False
+    for line in alternative.lines:
+        if line.kind == " ":
+            if changing:
+                yield _Change(first, at, "\n".join(added))
+            changing = False
+            at += 1
+            continue
+        if not changing:
+            changing, first, added = True, at, []
+        if line.kind == "-":
+            at += 1
+        else:
+            added.append(line.text)
+    if changing:
+        yield _Change(first, at, "\n".join(added))
+
+
+def _edit(landing: Landing, change: _Change) -> Edit:
+    """Return the edit that makes a change at the place where it landed."""
+    scope, holes = landing.scope, landing.match.holes
+    added = HOLE.sub(lambda hole: layout.standalone(scope, holes[hole[1]]).translate(_HELD), change.added)
+    change = replace(change, added=added)
+    edit = _replacement(landing, change) if change.first < change.after else _insertion(landing, change)
+    return replace(edit, text=edit.text.translate(_RELEASED))
+
+
+def _replacement(landing: Landing, change: _Change) -> Edit:
+    """Replace the statements, the items of a bracket or the expression that the ``-`` lines are."""
+    pattern, match = landing.pattern, landing.match
+    for owner, items in pattern.sequences:
+        replaced = [i for i, item in enumerate(items) if change.first <= pattern.lines(item)[0] < change.after]
+        lines = [line for i in replaced for line in pattern.lines(items[i])]
+        if not lines or (lines[0], lines[-1]) != (change.first, change.after - 1):
+            continue
+        run = match.runs.get((owner, replaced[0]))
+        if run is None:  # the expression that is all of the pattern
+            return layout.replaced(landing.scope, [match.nodes[items[0]]], change.added)
+        code, start, _ = run
+        _, _, stop = match.runs[owner, replaced[-1]]
+        return layout.replaced(landing.scope, code[start:stop], change.added)
+    raise PatternError(f"the '-' lines are no whole statements, items or expression of\n{pattern.text}")
+
+
+def _insertion(landing: Landing, change: _Change) -> Edit:
+    """Insert lines where they are indented to: they line up with the items of the sequence that they join."""
+    pattern = landing.pattern
+    column = layout.width(next((line for line in change.added.split("\n") if line.strip()), ""))
+    before: tuple[Items, int, bool] | None = None
+    for owner, items in pattern.sequences:
+        for index, item in enumerate(items):
+            run = landing.match.runs.get((owner, index))
+            if run is None or pattern.column(item) != column:
+                continue
+            code, start, stop = run
+            is_block = isinstance(item, cst.BaseStatement)
+            first, last = pattern.lines(item)
+            if last == change.first - 1 and stop > 0:
+                return layout.inserted_after(landing.scope, code, stop, change.added, is_block)
+            if first == change.first and start < len(code):
+                before = code, start, is_block
+    if before is None:
+        raise Misfit("the added lines are neither after nor before a line of the pattern of their indentation")
+    return layout.inserted_before(landing.scope, *before[:2], change.added, before[2])
