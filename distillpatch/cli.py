@@ -25,7 +25,8 @@ from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.state import Condition
 from distillpatch.ledger.transaction import lock, recover
 from distillpatch.ledger.undo import Edited
-from distillpatch.report import colored, outcome_lines, outcome_report, unified_diff
+from distillpatch.report.diff import colored, unified_diff
+from distillpatch.report.modifications import outcome_lines, outcome_report
 from distillpatch.tree.checkout import PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
 from distillpatch.tree.patch_folder import built_in
 
@@ -215,6 +216,39 @@ def status(checkout: Checkout, as_json: bool) -> None:
     else:
         _tell_what_fits(situation.plan)
     _tell_what_is_imported(checkout)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--metric", help="What to compare: a column of results.csv without metrics/; by default mAP50-95.")
+@click.option("--by", type=click.Choice(["best", "last"]), default="best", help="Which epoch of each run counts.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the curves into this file; .svg, or .png with matplotlib.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def compare(runs: tuple[Path, ...], metric: str | None, by: str, plot: Path | None, as_json: bool) -> None:
+    """Show what a teacher gave: training runs with and without one.
+
+    RUN is the folder of a training run, with its results.csv and args.yaml, or a folder of such folders. Runs with the
+    same arguments are compared by seed.
+    """
+    from distillpatch.comparison import compare_folders
+    from distillpatch.report import chart
+    from distillpatch.report.page import output, write
+    from distillpatch.report.runs import comparison_curves, comparison_page, comparison_report
+
+    comparison = compare_folders(runs, metric, by)
+    if plot is not None:
+        chart.save(comparison_curves(comparison), "What a teacher gave", comparison.metric, plot)
+    if as_json:
+        click.echo(json.dumps(comparison_report(comparison), indent=2))
+        return
+    out = output("auto", os.environ)
+    write(comparison_page(comparison, out.width, pictures=out.has_pictures), out)
+    if plot is not None:
+        click.echo(f"Curves: {plot}", err=True)
 
 
 def _tell_what_was_recovered(recovered: str | None) -> None:

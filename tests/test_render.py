@@ -11,7 +11,8 @@ from hunks import patch_set
 
 from distillpatch.change import FileChange
 from distillpatch.engine.plan import explain, make_plan
-from distillpatch.report import colored, outcome_lines, outcome_report, unified_diff
+from distillpatch.report.diff import colored, unified_diff
+from distillpatch.report.modifications import outcome_lines, outcome_report
 
 
 def test_a_changed_file() -> None:

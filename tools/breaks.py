@@ -669,7 +669,7 @@ BREAKS = (
     ),
     Break(
         "git takes the diff of a file without a final newline",
-        "distillpatch/report.py",
+        "distillpatch/report/diff.py",
         '+ b"\\n\\\\ No newline at end of file\\n"',
         '+ b"\\n"',
         "render",

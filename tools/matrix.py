@@ -43,7 +43,7 @@ from distillpatch.engine.plan import paths
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.transaction import lock
 from distillpatch.ledger.undo import Edited
-from distillpatch.report import unified_diff
+from distillpatch.report.diff import unified_diff
 from distillpatch.tree.checkout import locate
 from distillpatch.tree.patch_folder import built_in
 

@@ -1,0 +1,1 @@
+"""All that people and programs read: each sentence, table, diff, picture and JSON document. Nothing is decided here."""

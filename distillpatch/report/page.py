@@ -1,0 +1,181 @@
+"""A page of text: lines with styles and tables, written plainly to a pipe, and by rich where a person looks.
+
+rich is imported here, and only for a page that a person looks at: a pipe gets the same text, and gets it sooner.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TextIO
+
+COLOR = ("auto", "always", "never")
+
+
+class Span(NamedTuple):
+    """A piece of a line, and its style in rich's words: "bold", "red", "dim". A pipe gets the text alone."""
+
+    text: str
+    style: str = ""
+
+
+Cell = str | Span
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text."""
+
+    spans: tuple[Cell, ...]
+
+    def __init__(self, *spans: Cell) -> None:
+        object.__setattr__(self, "spans", spans)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table without lines around it.
+
+    Attributes:
+        titles: The head of each column; one that starts with ">" is of a column that is aligned to the right.
+        rows: The cells of each row.
+    """
+
+    titles: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+    @property
+    def is_right(self) -> list[bool]:
+        """Whether each column is aligned to the right."""
+        return [title.startswith(">") for title in self.titles]
+
+    @property
+    def heads(self) -> list[str]:
+        """The head of each column."""
+        return [title.removeprefix(">") for title in self.titles]
+
+
+Block = str | Line | Table
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a page goes.
+
+    Attributes:
+        stream: The stream.
+        is_terminal: Whether a person looks at it, so that lines are folded to its width.
+        has_color: Whether it takes colors.
+        width: Its columns, those of an ordinary terminal where it has none.
+    """
+
+    stream: TextIO
+    is_terminal: bool
+    has_color: bool
+    width: int
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether its encoding has the signs that curves are drawn with."""
+        try:
+            "\u28ff\u2588".encode(getattr(self.stream, "encoding", None) or "ascii")
+        except (UnicodeError, LookupError):
+            return False
+        return True
+
+
+def output(choice: str, variables: Mapping[str, str], stream: TextIO | None = None) -> Output:
+    """Return where to write.
+
+    Args:
+        choice: "always", "never", or "auto": then the environment and the stream decide, as no-color.org and
+            bixense.com/clicolors have it.
+        variables: The process's environment variables.
+        stream: The stream, stdout by default.
+    """
+    stream = stream or sys.stdout
+    is_terminal = stream.isatty()
+    forced = any(variables.get(name, "0") not in ("", "0") for name in ("FORCE_COLOR", "CLICOLOR_FORCE"))
+    wanted = False if variables.get("NO_COLOR") else forced or (is_terminal and variables.get("TERM") != "dumb")
+    has_color = wanted if choice == "auto" else choice == "always"
+    return Output(stream, is_terminal or has_color, has_color, shutil.get_terminal_size().columns)
+
+
+def write(blocks: Iterable[Block], out: Output) -> None:
+    """Write a page."""
+    if out.is_terminal:
+        _write_rich(blocks, out)
+    else:
+        out.stream.write("".join(f"{line}\n" for block in blocks for line in _plain(block)))
+        out.stream.flush()
+
+
+def _write_rich(blocks: Iterable[Block], out: Output) -> None:
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    def text(cell: Cell) -> Text:
+        return Text(*cell) if isinstance(cell, Span) else Text(cell)
+
+    console = Console(
+        file=out.stream,
+        force_terminal=out.has_color,
+        color_system="standard" if out.has_color else None,  # the 16 colors that the user has chosen
+        width=out.width,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        _environ=dict(os.environ) | {"NO_COLOR": ""},  # what is asked for by --color has been decided above
+    )
+    for block in blocks:
+        renderable: Any
+        if isinstance(block, Table):
+            renderable = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" * out.has_color)
+            for head, right in zip(block.heads, block.is_right, strict=True):
+                renderable.add_column(head, justify="right" if right else "left", overflow="fold", no_wrap=right)
+            for row in block.rows:
+                renderable.add_row(*map(text, row))
+        else:
+            cells = block.spans if isinstance(block, Line) else (block,)
+            renderable = Text.assemble(*map(text, cells))
+        console.print(renderable, soft_wrap=not isinstance(block, Table))
+
+
+def _plain(block: Block) -> list[str]:
+    if isinstance(block, str):
+        return [block]
+    if isinstance(block, Line):
+        return ["".join(map(_text, block.spans))]
+    rows = [block.heads, *([_text(cell) for cell in row] for row in block.rows)]
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        padded = []
+        for cell, width, right in zip(row, widths, block.is_right, strict=True):
+            space = " " * (width - columns(cell))
+            padded.append(space + cell if right else cell + space)
+        lines.append("  ".join(padded).rstrip())
+    return lines
+
+
+def _text(cell: Cell) -> str:
+    return cell.text if isinstance(cell, Span) else cell
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Chinese characters take two, and accents none."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
+
+
+def as_text(blocks: Iterable[Block]) -> str:
+    """Return a page as a pipe gets it."""
+    stream = io.StringIO()
+    write(blocks, Output(stream, False, False, 80))
+    return stream.getvalue()
