@@ -11,7 +11,7 @@ import pytest
 from hunks import patch_set, pristine
 
 from distillpatch.engine.landing import occurrences
-from distillpatch.engine.patchset import Modification
+from distillpatch.engine.modification import Modification
 from distillpatch.engine.plan import Plan, PlanError, make_plan, require
 from distillpatch.engine.source import Source
 from distillpatch.tree.patch_folder import built_in

@@ -884,6 +884,73 @@ def test_refused_when_two_hunks_change_the_same_code() -> None:
         plan("x = a\n", "--- m.py\n- a\n+ b\n\n--- m.py\n- x = a\n+ x = c\n")
 
 
+# Removed: lines with "-" and none with "+".
+
+REMOVED = """\
+  f(
+      ...,
+-     b,
+      ...,
+  )
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "hunk", "after"),
+    [
+        ("a()\nb()\nc()\n", "  a()\n- b()\n", "a()\nc()\n"),
+        ("a()\nb()", "- a()\n", "b()"),
+        ("a()\nb()", "- b()\n", "a()\n"),
+        ("a()\nif b:\n    c()\n    # of the body\n# of d\nd()\n", "- if b:\n-     ...\n", "a()\n# of d\nd()\n"),
+        ("a()\n@b\n@c\ndef f():\n    pass\nd()\n", "- @$X\n- @$Y\n- def f():\n-     ...\n", "a()\nd()\n"),
+        ("with a:\n    # why\n    c()\n    d()\n", "  with a:\n      $X\n-     d()\n", "with a:\n    # why\n    c()\n"),
+        ("a()\nb(1)\nc()\nd()\n", "  a()\n- b($X)\n- ...\n- c()\n", "a()\nd()\n"),
+        ("f(a, b, c)\n", REMOVED, "f(a, c)\n"),
+        ("f(a, b)\n", REMOVED, "f(a)\n"),
+        ("f(a, b,)\n", REMOVED, "f(a,)\n"),
+        ("f(b, c)\n", REMOVED, "f(c)\n"),
+        ("f(b)\n", REMOVED, "f()\n"),
+        ("f(b, )\n", REMOVED, "f()\n"),
+        ("f(\n    a,  # one\n    b,  # two\n    c,\n)\n", REMOVED, "f(\n    a,  # one\n    c,\n)\n"),
+        ("f(\n    a,\n    b  # two\n)\n", REMOVED, "f(\n    a,\n)\n"),
+        ("f(\n    a, b,\n    c)\n", REMOVED, "f(\n    a, c)\n"),
+        ("def f(a, b=(1), **c): ()\n", "  def f(\n      a,\n-     b=$B,\n      ...,\n  ): ()\n", "def f(a, **c): ()\n"),
+        ("x = [a, b]\n", "  x = [\n-     a,\n      ...,\n  ]\n", "x = [b]\n"),
+        ("x = (a, b)\n", "  x = (\n      a,\n-     b,\n  )\n", "x = (a,)\n"),
+        ("x = (\n    a,\n    b,\n)\n", "  x = (\n      a,\n-     b,\n  )\n", "x = (\n    a,\n)\n"),
+        ("x = {'a': 1, 'b': 2}\n", "  x = {\n-     'a': 1,\n      ...,\n  }\n", "x = {'b': 2}\n"),
+    ],
+)
+def test_removed(before: str, hunk: str, after: str) -> None:
+    assert patched(before, hunk) == after
+
+
+@pytest.mark.parametrize(
+    ("code", "hunk"),
+    [
+        ("if a:\n    b()\n", "  if a:\n-     b()\n"),
+        ("x = {a}\n", "  x = {\n-     a,\n  }\n"),
+    ],
+)
+def test_refused_when_nothing_would_be_left(code: str, hunk: str) -> None:
+    with pytest.raises(PlanError, match="nothing would be left"):
+        patched(code, hunk)
+
+
+def test_refused_when_what_is_left_would_not_compile() -> None:
+    with pytest.raises(PlanError, match=r"would leave m\.py broken"):
+        patched("def f(a, *, b): pass\n", "  def f(\n      ...,\n-     b,\n  ): pass\n")
+
+
+def test_elements_are_added_to_a_dict() -> None:
+    hunk = '  {\n      "a": $A,\n      ...,\n+     "c": 3,\n  }\n'
+    assert patched('x = {"a": 1, "b": 2}\n', hunk) == 'x = {"a": 1, "b": 2, "c": 3}\n'
+
+
+def test_a_hunk_says_what_a_hole_may_stand_for() -> None:
+    assert patched("f(a)\nf(b)\n", "  f($X)\n+ g($X)\nwhere $X is b | c\n") == "f(a)\nf(b)\ng(b)\n"
+
+
 # Bytes that are none of the hunk's business.
 
 BODY = b"class A:\n    def f(self):\n        x = 'q'   # c\n        a()\n        y = \"q\"\n"

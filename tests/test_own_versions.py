@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from hunks import patch_set
 
 from distillpatch.cli import main
+from distillpatch.engine.notation import PatchSetError
 from distillpatch.engine.own_versions import own_versions
-from distillpatch.engine.patchset import PatchSetError
 
 pytestmark = pytest.mark.one_python
 

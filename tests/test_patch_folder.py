@@ -24,6 +24,12 @@ def test_a_folder_gives_its_name_and_its_files(tmp_path: Path) -> None:
     assert list(patches.files) == ["01-a.patch", "New.py"]
 
 
+def test_a_malformed_pattern_is_told_whatever_the_checkout_has(tmp_path: Path) -> None:
+    (tmp_path / "01-a.patch").write_text("# 1.1  A.\n\n--- ultralytics/m.py  f\n  if a: ...\n+ b()\n")
+    with pytest.raises(DistillpatchError, match=r"^01-a\.patch:4: '\.\.\.' stands for"):
+        load(tmp_path)
+
+
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(DistillpatchError, match=r"expected a folder of patches at .*gone: No such file"):
         load(tmp_path / "gone")

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 import pytest
 from hunks import patch_set, patched
 
-from distillpatch.engine.patchset import Line, PatchSet, PatchSetError, parse
+from distillpatch.engine.modification import Line
+from distillpatch.engine.notation import PatchSetError
+from distillpatch.engine.patchset import PatchSet, parse
 from distillpatch.engine.pattern import PatternError
 from distillpatch.engine.plan import PlanError, make_plan, require
 from distillpatch.tree.patch_folder import built_in
@@ -71,9 +73,17 @@ def test_a_modification_as_it_is_read() -> None:
         ("# 1.1  Title.\n\n--- m.py  f\n+ a()\n  b()\n+b()\n", 6, "expected a header"),
         ("# 1.1  Title.\n\n--- m.py  f\n  a()\n+ b()\nor\n", 7, "expected lines that start with"),
         ("# 1.1  Title.\n\n--- m.py  f\n  a()\n+ b()\nor\n--- n.py  g\n\n", 8, "expected lines that start with"),
-        ("# 1.1  Title.\n\n--- m.py  f\n  a()\n+ b($X)\n", 4, r"\$X is used, and stands nowhere in the pattern"),
+        ("# 1.1  Title.\n\n--- m.py  f\n  a()\n+ b($X)\n", 4, r"\$X is used, and occurs nowhere in the pattern"),
         ("# 1.1  Title.\n\n--- m.py  f\n  a()\n", 4, "changes nothing"),
-        ("# 1.1  Title.\n\n--- m.py  f\n- a()\n", 4, "replaced by nothing"),
+        ("# 1.1  Title.\n\n--- m.py  f\n  a()\n- ...\n", 4, r"removes '\.\.\.', which may be nothing"),
+        ("# 1.1  Title.\n\n!!! m.py  f\n  a($X)\nwhere $X are b\n", 5, "expected 'where"),
+        ("# 1.1  Title.\n\n!!! m.py  f\n  a($X)\nwhere $Y is b\n", 4, r"\$Y has choices, and occurs nowhere"),
+        ("# 1.1  Title.\n\n!!! m.py  f\n  a($X)\nwhere $X is $X.b\n", 5, r"the line of \$X below those that use it"),
+        (
+            "# 1.1  Title.\n\n!!! m.py  f\n  a($X, $Y)\nwhere $Y is b\nwhere $X is f($Y)\n",
+            6,
+            r"the line of \$Y below those that use it",
+        ),
         ("# 1.1  Title.\n\n!!! m.py  f\n+ a()\n", 4, "a sign has context lines only"),
         ("# 1.1  Title.\n\n--- m.py\n+ x = 1\n", 4, "has no pattern"),
         ("# 1.1  Title.\n\n!!! m.py  f\n  a()\nor\n--- m.py  f\n  b()\n", 6, "of the kind that it stands for: '!!!'"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import libcst as cst
 import pytest
 
 from distillpatch.engine.matching import Code, find
 from distillpatch.engine.pattern import Pattern, PatternError
+from distillpatch.engine.spelling import required_words, split_choices
 
 
 def count(pattern: str, code: str) -> int:
@@ -55,6 +58,19 @@ def count(pattern: str, code: str) -> int:
         ("def f(..., b, ...):\n    ...", "def f(a, b, c):\n    pass"),
         ("def f(..., b, ...):\n    ...", "def f(b):\n    pass"),
         ("def f(self, ..., b=$B, ...):\n    ...", "def f(self, a=1, *, b=2, c=3, **d):\n    pass"),
+        ("def f(a=g(), ..., b=1, ...):\n    ...", "def f(a=g(), x=2, *, b=1, c, **d):\n    pass"),
+        ("def f(..., a=g(), b=(1, 2), ...):\n    ...", "def f(x, a=g(), b=(1, 2)):\n    pass"),
+        ("def f(..., *a, ..., b):\n    ...", "def f(x, *a, c=1, b):\n    pass"),
+        ("def f(..., k=1, ..., *a, ...):\n    ...", "def f(x, k=1, y=2, *a, b):\n    pass"),
+        ("def f(a, **k):\n    ...", "def f(a, **k):\n    pass"),
+        ("lambda a, ...: b", "lambda a, *c, **d: b"),
+        ("class A(..., B, ...):\n    ...", "class A(C, B, metaclass=M):\n    pass"),
+        ("x[...]", "x[a, 1:2]"),
+        ("x[a, ...]", "x[a]"),
+        ('{"a": 1, ...}', '{"a": 1, "b": 2, **c}'),
+        ('{..., "b": $B}', '{"a": 1, "b": 2}'),
+        ("{**a, ...}", "{**a}"),
+        ("f(lambda a: {b, ...})", "f(lambda a: {b, c})"),
         ("a()\n...\nb()", "a()\nb()"),
         ("a()\n...\nb()", "a()\nc()\nd()\nb()"),
         # Real ellipses and dollars in strings are what they are.
@@ -122,6 +138,12 @@ def test_matches_once(pattern: str, code: str) -> None:
         ("for i in x:\n    a()", "for i in x:\n    a()\n    b()"),
         ("with a:\n    ...", "with a as b:\n    pass"),
         ("return x", "yield x"),
+        ("x[a, ...]", "x[b]"),
+        ('{"a": 1, ...}', '{"b": 2}'),
+        ('{"a": 1, ...}', '{"a"}'),
+        ("def f(a, **k):\n    ...", "def f(a):\n    pass"),
+        ("def f(a):\n    ...", "def f(a, **k):\n    pass"),
+        ("class A(B):\n    ...", "class A(B, metaclass=M):\n    pass"),
     ],
 )
 def test_left_alone(pattern: str, code: str) -> None:
@@ -148,10 +170,56 @@ def test_a_lone_expression_can_be_meant_as_a_statement() -> None:
 
 
 def test_the_names_that_code_must_have() -> None:
-    pattern = Pattern("for $I in model.parts():\n    ...\nself.x = g(..., key='text')")
-    words = {"model", "parts", "self", "x", "g", "key"}
-    assert pattern.can_match(words)
-    assert not any(pattern.can_match(words - {word}) for word in words)
+    pattern = "for $I in model.parts():\n    ...\nself.x = g(..., 1_0, key=f'text')"
+    assert required_words(pattern) == {"for", "in", "model", "parts", "self", "x", "g", "key"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "choices", "code", "matches"),
+    [
+        ("f($X)", {"X": ["a", "b.$Y"]}, "f(a)\nf(b)\nf(b.c)\nf(c)", 2),
+        ("$X + $X", {"X": ["a", "b"]}, "a + a\na + b\nb + b\nc + c", 2),
+        ("f($N=1)", {"N": ["a", "b"]}, "f(a=1)\nf(c=1)", 1),
+        ("def f(..., $N, ...):\n    ...", {"N": ["a", "b"]}, "def f(x, b):\n    pass", 1),
+        ("$X", {"X": ["f($Y)", "self.$Y"], "Y": ["a", "b"]}, "f(a)\nself.b\nf(c)\nself.c", 2),
+        ("f($X, ..., $Y)", {"X": ["a", "g(...)"]}, "f(g(1, 2), 3, 4)", 1),
+    ],
+)
+def test_what_a_hole_may_stand_for(pattern: str, choices: Mapping[str, list[str]], code: str, matches: int) -> None:
+    assert len(find(Pattern(pattern, choices=choices), Code(cst.parse_module(code).body))) == matches
+
+
+def test_matches_of_several_kinds_come_in_the_codes_order() -> None:
+    pattern = Pattern("$X", choices={"X": ["a[...]", "f(...)", "f.b"]})
+    matches = find(pattern, Code(cst.parse_module("f(1)\na[0]\nf.b\nf(a[1])\n").body))
+    kinds = [cst.Call, cst.Subscript, cst.Attribute, cst.Call, cst.Subscript]
+    assert [type(match.holes["X"]) for match in matches] == kinds
+
+
+def test_a_choice_is_divided_where_no_bracket_or_string_is_open() -> None:
+    assert split_choices("a | f(b | c) | '|' | d") == ("a", "f(b | c)", "'|'", "d")
+
+
+def test_a_gap_before_which_a_hole_was_filled_is_tried_again_for_other_code() -> None:
+    code = "x = f(a)\nx = f(b)\nuse(c)\nuse(b)\n"
+    (match,) = find(Pattern("x = f($X)\n...\nuse($X)"), Code(cst.parse_module(code).body))
+    assert cst.Module([]).code_for_node(match.holes["X"]) == "b"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if a: ...",
+        "...; a()",
+        "x = [... for a in b]",
+        "@...\ndef f():\n    pass",
+        "match x:\n    case [a, ...]:\n        pass",
+        "$X",
+    ],
+)
+def test_a_gap_or_a_hole_that_means_nothing_is_refused(text: str) -> None:
+    with pytest.raises(PatternError):
+        Pattern(text)
 
 
 @pytest.mark.parametrize("text", ["f(", "x = = 1", "$a", "def f(self):", "f(a, ..., $)"])

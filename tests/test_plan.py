@@ -12,7 +12,7 @@ import by_hand
 import pytest
 from hunks import patch_set, patched, plan, pristine
 
-from distillpatch.engine.patchset import Modification
+from distillpatch.engine.modification import Modification
 from distillpatch.engine.plan import Plan, PlanError, make_plan, require
 from distillpatch.engine.text import SourceError
 from distillpatch.tree.patch_folder import built_in

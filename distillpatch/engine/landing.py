@@ -12,9 +12,10 @@ from distillpatch.engine import layout
 from distillpatch.engine.edit import Edit
 from distillpatch.engine.imports import add_imports, taken_names
 from distillpatch.engine.matching import Match, find
+from distillpatch.engine.modification import Alternative
 from distillpatch.engine.nodes import Items
-from distillpatch.engine.patchset import Alternative
-from distillpatch.engine.pattern import Pattern, PatternError, is_gap
+from distillpatch.engine.patchset import PatchSet
+from distillpatch.engine.pattern import Pattern, PatternError
 from distillpatch.engine.scope import Scope
 from distillpatch.engine.source import Source
 from distillpatch.engine.spelling import HOLE
@@ -66,6 +67,18 @@ def edits(source: Source, alternative: Alternative) -> list[Edit]:
     return [_edit(landing, change) for change in _changes(alternative)]
 
 
+def check_patterns(patch_set: PatchSet) -> None:
+    """Make sure that all patterns of a patch set are well formed, those that a file's words rule out included.
+
+    Raises:
+        PatternError: If one is not.
+    """
+    for modification in patch_set.modifications:
+        for alternative in (*modification.signs, *(a for hunk in modification.hunks for a in hunk.alternatives)):
+            if alternative.pattern:
+                _compiled(alternative)
+
+
 def locate(source: Source, alternative: Alternative) -> Landing:
     """Return the one place that the pattern of an alternative matches.
 
@@ -76,33 +89,30 @@ def locate(source: Source, alternative: Alternative) -> Landing:
     if len(scopes) != 1:
         found = f"found {len(scopes)} of that name" if scopes else "there is none of that name"
         raise Misfit(f"expected the scope {alternative.scope} once, {found}")
-    pattern = _compiled(alternative)
-    matches = _find(pattern, scopes[0])
+    matches = _find(alternative, scopes[0])
     if not matches:
         raise Misfit("expected one match, found none")
     if len(matches) > 1:
         raise Ambiguity(f"expected one match, found {len(matches)}")
     if matches[0].in_branch:
         raise Misfit("found in a branch (if, else, except) that the pattern does not show, so it may not be run")
-    return Landing(scopes[0], pattern, matches[0])
+    return Landing(scopes[0], _compiled(alternative), matches[0])
 
 
 def occurrences(source: Source, alternative: Alternative) -> list[int]:
     """Return the numbers of the lines at which the pattern of an alternative matches, however often."""
-    pattern = _compiled(alternative)
-    first: cst.CSTNode | None = pattern.expression
-    if first is None:
-        first = next(statement for statement in pattern.statements if not is_gap(statement))
     return [
-        source.line_of(scope.span(match.nodes[first])[0])
+        source.line_of(scope.span(match.nodes[_compiled(alternative).first])[0])
         for scope in source.scopes(alternative.scope)
-        for match in _find(pattern, scope)
+        for match in _find(alternative, scope)
     ]
 
 
-def _find(pattern: Pattern, scope: Scope) -> list[Match]:
-    # Most signs, and most alternatives for other releases, fail here, before the scope is parsed.
-    return find(pattern, scope.code) if pattern.can_match(scope.words) else []
+def _find(alternative: Alternative, scope: Scope) -> list[Match]:
+    # Most signs, and most alternatives for other releases, fail here, before anything is parsed.
+    if not alternative.can_match(scope.words):
+        return []
+    return find(_compiled(alternative), scope.code)
 
 
 @cache
@@ -156,8 +166,20 @@ def _replacement(landing: Landing, change: _Change) -> Edit:
             return layout.replaced(landing.scope, [match.nodes[items[0]]], change.added)
         code, start, _ = run
         _, _, stop = match.runs[owner, replaced[-1]]
-        return layout.replaced(landing.scope, code[start:stop], change.added)
+        if change.added.strip():
+            return layout.replaced(landing.scope, code[start:stop], change.added)
+        return _removal(landing.scope, match.nodes.get(owner), code, start, stop)
     raise PatternError(f"the '-' lines are no whole statements, items or expression of\n{pattern.text}")
+
+
+def _removal(scope: Scope, owner: cst.CSTNode | None, code: Items, start: int, stop: int) -> Edit:
+    """Remove a run of the items of a node of the code."""
+    is_block = isinstance(code[start], cst.BaseStatement)
+    if stop - start == len(code) and (is_block or isinstance(owner, cst.Set)):
+        raise Misfit("nothing would be left of the block, or of the set, whose items are removed")
+    if is_block:
+        return layout.removed_statements(scope, code[start:stop])
+    return layout.removed_items(scope, code, start, stop, keeps_comma=isinstance(owner, cst.Tuple))
 
 
 def _insertion(landing: Landing, change: _Change) -> Edit:

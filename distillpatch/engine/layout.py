@@ -50,10 +50,42 @@ def standalone(scope: Scope, expression: cst.BaseExpression) -> str:
 
 def replaced(scope: Scope, nodes: Sequence[cst.CSTNode], added: str) -> Edit:
     """Replace statements, items of a bracket or one expression."""
-    start, end = scope.span(nodes[0])[0], _end(scope, nodes[-1])
+    start, end = _start(scope, nodes[0]), _end(scope, nodes[-1])
     if isinstance(nodes[0], cst.BaseStatement):
         return Edit(start, end, _block(scope, added, start).strip())
     return Edit(start, end, added.strip().rstrip(",").replace("\n", scope.source.newline))
+
+
+def removed_statements(scope: Scope, statements: Items) -> Edit:
+    """Remove statements with the lines that they are on, and the comments that belong to their bodies."""
+    source = scope.source
+    start = source.line_start(_start(scope, statements[0]))
+    return Edit(start, _after_block(scope, *scope.span(statements[-1])), "")
+
+
+def removed_items(scope: Scope, code: Items, start: int, stop: int, keeps_comma: bool) -> Edit:
+    """Remove arguments, parameters or elements from a bracket, with their lines if they have such of their own.
+
+    Args:
+        scope: The scope that the bracket is in.
+        code: The items of the bracket.
+        start: The index of the first one to remove.
+        stop: The index after the last one.
+        keeps_comma: Whether a comma has to come after an item that is left alone.
+    """
+    source, text = scope.source, scope.source.text
+    first, end = scope.span(code[start])[0], _end(scope, code[stop - 1])
+    after = _skip(text, end) + 1 if isinstance(getattr(code[stop - 1], "comma", None), cst.Comma) else end
+    rest_of_line = text[after : source.line_end(after)]
+    is_alone = not text[source.line_start(first) : first].strip()
+    leaves_one = keeps_comma and len(code) - (stop - start) == 1
+    if is_alone and (not rest_of_line.strip() or _COMMENT.match(rest_of_line)) and not (leaves_one and start):
+        return Edit(source.line_start(first), source.line_end(after), "")
+    if stop < len(code):
+        return Edit(first, scope.span(code[stop])[0], "")
+    if start > 0:
+        return Edit(_end(scope, code[start - 1]), after if leaves_one else end, "," if leaves_one else "")
+    return Edit(first, after + width(rest_of_line.rstrip("\r\n")), "")
 
 
 def inserted_after(scope: Scope, code: Items, index: int, added: str, is_block: bool) -> Edit:
@@ -169,6 +201,11 @@ def _one_below_the_other(scope: Scope, code: Items, index: int, added: Sequence[
         for run in (items[:index], [*added, *items[index:]])
     )
     return Edit(starts[0], after, f"{before}{rest}{source.newline}{indent}", len(before))
+
+
+def _start(scope: Scope, node: cst.CSTNode) -> int:
+    """Return the offset at which a node starts, decorators included."""
+    return min(scope.span(part)[0] for part in (node, *getattr(node, "decorators", ())))
 
 
 def _end(scope: Scope, node: cst.CSTNode) -> int:

@@ -6,7 +6,7 @@ import difflib
 
 from distillpatch.engine.imports import taken_names
 from distillpatch.engine.landing import occurrences
-from distillpatch.engine.patchset import Alternative
+from distillpatch.engine.modification import Alternative
 from distillpatch.engine.scope import Scope
 from distillpatch.engine.source import Source
 

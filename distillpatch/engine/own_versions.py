@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from distillpatch.engine.patchset import Method, PatchSet
+from distillpatch.engine.modification import Method
+from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.scope import MODULE
 from distillpatch.syntax import parse
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import libcst as cst
@@ -68,21 +68,10 @@ class Pattern:
             return frozenset[type[cst.CSTNode]]().union(*map(self._kinds, self.choices[name]))
         return frozenset([type(expression)] if expression else [])
 
-    def can_match(self, words: Collection[str]) -> bool:
-        """Return whether code with these words, and no others, may match."""
-        return self._can_match(self.module, words)
-
-    def _can_match(self, node: cst.CSTNode, words: Collection[str]) -> bool:
-        """Return whether each identifier is there and, of each hole, one of its choices."""
-        for name in _names(node):
-            if not name.startswith(HOLE_PREFIX):
-                if name not in words:
-                    return False
-                continue
-            choices = self.choices.get(name.removeprefix(HOLE_PREFIX))
-            if choices and not any(self._can_match(choice, words) for choice in choices):
-                return False
-        return True
+    @cached_property
+    def first(self) -> cst.CSTNode:
+        """The expression, or the first statement that is no gap."""
+        return self.expression or next(statement for statement in self.statements if not is_gap(statement))
 
     def holes(self, node: cst.CSTNode) -> frozenset[str]:
         """Return the names of the holes in a part of this pattern, those in what they may stand for included."""
@@ -98,8 +87,9 @@ class Pattern:
         return {}
 
     def lines(self, node: cst.CSTNode) -> tuple[int, int]:
-        """Return the first and the last line (from 0) of a node of this pattern."""
-        return self._positions[node].start.line - 1, self._positions[node].end.line - 1
+        """Return the first and the last line (from 0) of a node of this pattern, decorators included."""
+        first = [node, *getattr(node, "decorators", ())][:2][-1]
+        return self._positions[first].start.line - 1, self._positions[node].end.line - 1
 
     def column(self, node: cst.CSTNode) -> int:
         """Return the column (from 0) at which a node of this pattern starts."""
@@ -148,6 +138,8 @@ def _is_gap_name(node: cst.CSTNode) -> bool:
 
 
 def _is_ellipsis(node: cst.CSTNode) -> bool:
+    if isinstance(node, cst.Decorator):
+        return isinstance(node.decorator, cst.Ellipsis)
     return isinstance(node, cst.Expr) and isinstance(node.value, cst.Ellipsis)
 
 

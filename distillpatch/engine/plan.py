@@ -9,9 +9,10 @@ from itertools import groupby
 from distillpatch.change import FileChange
 from distillpatch.engine.edit import Edit, splice
 from distillpatch.engine.landing import Ambiguity, Misfit, edits, occurrences
+from distillpatch.engine.modification import Alternative, Hunk, Modification
 from distillpatch.engine.nearest import nearest
 from distillpatch.engine.own_versions import OwnVersion, own_versions
-from distillpatch.engine.patchset import Alternative, Hunk, Modification, PatchSet
+from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.source import Source, check_compiles
 from distillpatch.engine.text import SourceError
 from distillpatch.errors import DistillpatchError

@@ -63,6 +63,30 @@ class _Bracket:
         return f"{GAP_NAME}=0" if after_default and number < self.star else GAP_NAME
 
 
+def split_choices(text: str) -> tuple[str, ...]:
+    """Return the expressions of ``A | B``; a ``|`` in brackets or in a string divides nothing."""
+    choices = [""]
+    depth = 0
+    for token in _TOKEN.finditer(text):
+        depth += {"open": 1, "close": -1}.get(token.lastgroup or "", 0)
+        if token[0] == "|" and depth == 0:
+            choices.append("")
+        else:
+            choices[-1] += token[0]
+    return tuple(map(str.strip, choices))
+
+
+def required_words(text: str) -> frozenset[str]:
+    """Return the words that code must contain to match a pattern of this text."""
+    tokens = (token for token in _TOKEN.finditer(text) if token.lastgroup == "word")
+    return frozenset(token[0] for token in tokens if token[0].isidentifier() and not _is_prefix(token))
+
+
+def _is_prefix(token: re.Match[str]) -> bool:
+    """Return whether a word is the prefix of a string."""
+    return token.string[token.end() : token.end() + 1] in ("'", '"')
+
+
 def as_python(text: str) -> str:
     """Return the text of a pattern with names for its holes, and for the gaps that are not statements."""
     pieces: list[str] = []

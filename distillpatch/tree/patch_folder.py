@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from distillpatch.engine.landing import check_patterns
 from distillpatch.engine.patchset import PatchSet, parse
 from distillpatch.errors import DistillpatchError
 from distillpatch.tree.checkout import PACKAGE
@@ -29,9 +30,12 @@ def load(folder: Path) -> PatchSet:
 
     Raises:
         PatchSetError: If a file breaks the notation.
+        PatternError: If a pattern is malformed.
         DistillpatchError: If the folder or one of its files cannot be read.
     """
-    return parse(_Folder(folder), folder.resolve().name, PACKAGE)
+    patch_set = parse(_Folder(folder), folder.resolve().name, PACKAGE)
+    check_patterns(patch_set)
+    return patch_set
 
 
 class _Folder(Mapping[str, bytes]):
