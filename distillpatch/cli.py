@@ -152,6 +152,10 @@ def apply(checkout: Checkout, dry_run: bool) -> None:
         )
         for version in situation.plan.own_versions:
             click.echo(f"  {version}", err=True)
+    if situation.plan.notes:
+        click.echo("Note: this code of your own adds to the loss as well, and is left as it is:", err=True)
+        for note in situation.plan.notes:
+            click.echo(f"  {note}", err=True)
     if unsaved:
         click.echo(f"Note: {', '.join(unsaved)} had changes that are not committed to git; they were kept.", err=True)
     _tell_what_is_imported(checkout)
@@ -266,6 +270,8 @@ def _tell_what_fits(plan: Plan) -> None:
         click.echo(f"made by hand: {line}")
     for version in plan.own_versions:
         click.echo(f"does not distill: {version}")
+    for note in plan.notes:
+        click.echo(f"left as it is: {note}")
 
 
 def _standing(situation: Situation) -> str:
@@ -296,6 +302,10 @@ def _report(situation: Situation) -> dict[str, Any]:
         "made_by_hand": [
             {"number": modification.number, "path": place.path, "line": place.line}
             for modification, place in (plan.by_hand if plan else ())
+        ],
+        "notes": [
+            {"path": note.place.path, "line": note.place.line, "code": note.code}
+            for note in (plan.notes if plan else ())
         ],
         "own_versions": [
             {"path": version.path, "line": version.line, "class": version.name, "methods": version.methods}

@@ -65,6 +65,7 @@ _BACKWARD = Place(TRAINER, r"^(?P<here>)(?P<indent> +)# Backward\n")
 _ROW = Place(
     TRAINER, r"pbar\.set_description\([^*]*\*[^*]*\*[^*]*\*(?:losses|\(self\.tloss.*\)|self\.tloss.*),(?P<here>)"
 )
+_ROW_PLACES = Place(TRAINER, r"['\"]%11\.4g['\"] \* \((?P<here>2) \+")
 _SIGNATURE = Place(TRAINER, r"def build_optimizer\(self, model(?P<here>),")
 _SIGNATURE_MIDDLE = Place(TRAINER, r"def build_optimizer\(self, model, name=['\"]auto['\"](?P<here>),")
 _SIGNATURE_END = Place(TRAINER, r"def build_optimizer\([^)]*(?P<here>)\)")
@@ -75,6 +76,9 @@ _MISMATCHED = Place(CFG, r"if [kx] not in base(?:_keys)?(?P<here>)")
 _RAISE = Place(
     CFG, r"^ +if (?:mismatched|\(?mismatched := .*):\n(?:.*\n)+?(?P<here>(?P<indent> +)raise SyntaxError\(string.*\n)"
 )
+_COMPARED = Place(CFG, r"^(?P<here>)(?P<indent> +)(?:mismatched = |if \(?mismatched := )")
+_OVERRIDES = Place(CFG, r"^(?P<indent> +)overrides = cfg2dict\(overrides\)\n(?P<here>)")
+_HEADER_PLACES = Place(DETECT, r"(?P<here>\(['\"]\\n['\"] \+ ['\"]%11s['\"] \*\s*\(4) \+ len\(self\.loss_names\)")
 _HEADER = Place(DETECT, r"['\"]GPU_mem['\"],\s*\*self\.loss_names,(?P<here>)")
 _KEYS = Place(MODEL, r"include = \{['\"]imgsz['\"],(?P<here>)")
 
@@ -113,6 +117,7 @@ SPELLINGS: Mapping[int, Mapping[str, Edit]] = {
         "only the online switch": Edit(_ATTRIBUTES, "self.distillonline = True"),
         "only the logit switch": Edit(_ATTRIBUTES, "self.logit_loss = False"),
         "only the layers": Edit(_ATTRIBUTES, "self.distill_layers = [15, 18, 21]"),
+        "something of one's own by our name": Edit(_ATTRIBUTES, "self.distill_items = {}"),
     },
     3: {
         "the tutorial's": Edit(
@@ -131,6 +136,7 @@ SPELLINGS: Mapping[int, Mapping[str, Edit]] = {
         "and into its mode": Edit(_DEVICE, "self.model_t = self.model_t.to(self.device).eval()"),
         "an if on one line": Edit(_DEVICE, "if self.model_t: self.model_t = self.model_t.to(self.device)"),
         "cuda": Edit(_DEVICE, "self.model_t = self.model_t.cuda()"),
+        "something of one's own by our name": Edit(_DEVICE, "self.distiller = None"),
     },
     4: {
         "the tutorial's": Edit(
@@ -248,6 +254,7 @@ SPELLINGS: Mapping[int, Mapping[str, Edit]] = {
             for name in ("self.featureloss", "self.teacherloss", "self.logitloss")
             for loss in (name, f"float({name})", f"{name}.item()")
         },
+        "only the places": Edit(_ROW_PLACES, "5"),
     },
     11: {
         "the tutorial's": Edit(_SIGNATURE, ", model_t, distillloss, distillonline=False"),
@@ -295,6 +302,10 @@ SPELLINGS: Mapping[int, Mapping[str, Edit]] = {
         "a warning": Edit(_RAISE, "LOGGER.warning(string)"),
         "a warning, and return": Edit(_RAISE, "LOGGER.warning(string)\nreturn"),
         "a loop over warnings": Edit(_RAISE, "for line in string.splitlines(): LOGGER.warning(line)\npass"),
+        "a warning, and return None": Edit(_RAISE, "LOGGER.warning(string)\nreturn None"),
+        "a condition that never holds": Edit(_RAISE, "if False:\n    raise SyntaxError(string)"),
+        "an early return": Edit(_COMPARED, "return"),
+        "the teacher taken out before": Edit(_OVERRIDES, 'overrides.pop("model_t", None)'),
         "the teacher let through": Edit(_MISMATCHED, ' and {"model_t"}.isdisjoint(custom)'),
     },
     14: {
@@ -303,6 +314,7 @@ SPELLINGS: Mapping[int, Mapping[str, Edit]] = {
         "only the features' loss": Edit(_HEADER, ' *("dfeaLoss",),'),
         "only the teacher's loss": Edit(_HEADER, ' "dlineLoss",'),
         "only the logit loss": Edit(_HEADER, ' "dlogitLoss",'),
+        "only the places": Edit(_HEADER_PLACES, '("\\n" + "%11s" * (7'),
     },
     15: {"the tutorial's": Edit(_KEYS, " 'model_t',")},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from variants import DETECT, PLOTTING, TRAINER, Edit, Fate, both, on_statements, sub
+from variants import CFG, DETECT, PLOTTING, TRAINER, Edit, Fate, both, on_statements, sub
 
 _MOVE = r"^( +)(self\.model = self\.model\.to\(self\.device\))$"
 
@@ -30,6 +30,47 @@ FITTING = {
     ),
 }
 
+_OWN_DISTILLATION = both(
+    sub(TRAINER, r"^( +)(self\.plot_idx = .*)$", r"\1\2\n\1self.teacher = self.args.teacher"),
+    on_statements(
+        TRAINER,
+        r"self\.tloss = (?!None)",
+        lambda indent, lines: [
+            f"{indent}with torch.no_grad():\n",
+            f"{indent}    theirs = self.teacher(batch['img'])\n",
+            f"{indent}self.loss += self.compare(self.model(batch['img']), theirs)\n",
+            *lines,
+        ],
+    ),
+)
+
+OWN = {
+    "a distillation of one's own": _OWN_DISTILLATION,
+    "losses of the same names": both(
+        _OWN_DISTILLATION,
+        sub(TRAINER, _MOVE, r"\1\2\n\1self.compare = FeatureLoss(get_channels(self.model))"),
+    ),
+}
+
 # Refused --------------------------------------------------------------------------------------------------------------
 
-SHAPES: Mapping[str, Edit] = {name: Edit(change, Fate.PATCHED) for name, change in FITTING.items()}
+UNFIT = {
+    "the arguments are not compared": Edit(
+        on_statements(CFG, r"check_(dict_alignment|cfg_mismatch)\(cfg", lambda indent, _: [f"{indent}pass\n"]),
+        Fate.REFUSED,
+        13,
+    ),
+    "the arguments are compared if one likes": Edit(
+        sub(CFG, r"^( +)(check_(?:dict_alignment|cfg_mismatch)\(cfg.*)$", r"\1if cfg.get('strict'):\n\1    \2"),
+        Fate.REFUSED,
+        13,
+    ),
+    "a distiller of one's own": Edit(
+        sub(TRAINER, r"^( +)(self\.plot_idx = .*)$", r"\1\2\n\1self.distiller = None"), Fate.REFUSED, 3
+    ),
+}
+
+SHAPES: Mapping[str, Edit] = {
+    **{name: Edit(change, Fate.PATCHED) for name, change in {**FITTING, **OWN}.items()},
+    **UNFIT,
+}

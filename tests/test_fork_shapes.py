@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import matrix
 import pytest
-from fork_shapes import SHAPES
+from fork_shapes import OWN, SHAPES
+from hunks import pristine
 from test_variants import assert_fate
-from variants import RELEASES, files_of
+from variants import RELEASES, TRAINER, files_of
+
+from distillpatch.engine.plan import make_plan, paths
 
 pytestmark = pytest.mark.one_python
 
@@ -22,3 +26,19 @@ def test_a_fork_of_that_shape(release: str, name: str) -> None:
 def test_every_shape_is_of_some_release() -> None:
     idle = [n for n, shape in SHAPES.items() if all(shape.change(files_of(r)) == files_of(r) for r in RELEASES)]
     assert idle == []
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_loss_of_the_owner_is_told(release: str, name: str) -> None:
+    edited = SHAPES[name].change(files_of(release))
+    plan = make_plan(matrix.patch_set(), {path: edited.get(path) for path in paths(matrix.patch_set())}, release)
+    (note,) = plan.notes
+    line = edited[TRAINER].decode().splitlines()[note.place.line - 1].strip()
+    assert (note.place.path, note.code) == (TRAINER, line)
+    assert line.startswith("self.loss += self.compare(")
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_no_release_has_anything_to_tell(release: str) -> None:
+    assert make_plan(matrix.patch_set(), pristine(release), release).notes == ()

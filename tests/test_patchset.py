@@ -84,7 +84,7 @@ def test_a_modification_as_it_is_read() -> None:
             6,
             r"the line of \$Y below those that use it",
         ),
-        ("# 1.1  Title.\n\n!!! m.py  f\n+ a()\n", 4, "a sign has context lines only"),
+        ("# 1.1  Title.\n\n!!! m.py  f\n+ a()\n", 4, "expected context lines only"),
         ("# 1.1  Title.\n\n--- m.py\n+ x = 1\n", 4, "has no pattern"),
         ("# 1.1  Title.\n\n!!! m.py  f\n  a()\nor\n--- m.py  f\n  b()\n", 6, "of the kind that it stands for: '!!!'"),
         ("# 1.1  Title.\n\n+++ m.py  Missing.py\n", 3, r"Missing\.py"),

@@ -196,3 +196,20 @@ def test_a_release_that_lacks_an_anchor_is_refused(anchor: str, renamed: str) ->
     files = {**pristine("8.4.190"), by_hand.TRAINER: content.replace(anchor.encode(), renamed.encode())}
     with pytest.raises(PlanError, match=r"(?s)does not fit ultralytics 8\.4\.190.*nearest: line \d+: "):
         require(make_plan(built_in(), files, "8.4.190"))
+
+
+def test_code_that_has_to_be_there() -> None:
+    needed = "--- m.py\n  a()\n+ b()\n\n=== m.py\n  if c:\n      raise d\nor\n  raise d\n"
+    for source in ("a()\nraise d\n", "a()\nif c:\n    raise d\n"):
+        (change,) = require(plan(source, needed)).changes
+        assert (change.after or b"").decode() == source.replace("a()\n", "a()\nb()\n")
+    for source in ("a()\n", "a()\nif e:\n    raise d\n"):
+        with pytest.raises(PlanError, match="raise d"):
+            require(plan(source, needed))
+
+
+def test_code_to_tell_of_is_left_and_shown() -> None:
+    noted = "--- m.py\n  a()\n+ b()\n\n??? m.py\n  $X += 1\nor\n  $X = $X + 1\n"
+    made = require(plan("a()\ny  +=  1  # mine\nz = z + 1\n", noted))
+    assert [str(note) for note in made.notes] == ["m.py:2: y  +=  1  # mine", "m.py:3: z = z + 1"]
+    assert made.changes[0].after == b"a()\nb()\ny  +=  1  # mine\nz = z + 1\n"

@@ -56,14 +56,14 @@ class Result:
         release: The version that it states, "" if there is no telling.
         verdict: What became of it.
         reason: Where it was misplaced, why it was refused, or what broke.
-        named: The classes that distillpatch says will not distill.
+        told: The classes that distillpatch says will not distill, and the lines that it says it leaves.
     """
 
     name: str
     release: str
     verdict: Verdict
     reason: str = ""
-    named: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
 def checkouts(folder: Path) -> Iterator[Path]:
@@ -84,11 +84,12 @@ def examine(folder: Path, root: Path) -> Result:
     name = str(root.relative_to(folder))
     with tempfile.TemporaryDirectory(prefix="forks-") as scratch:
         trees = [_copy(root, Path(scratch) / kind) for kind in ("tree", "copy")]
-        release, named = "", ()
+        release = ""
+        told: tuple[str, ...] = ()
         try:
             situation = matrix.situation(trees[0])
             release = situation.checkout.release
-            named = tuple(version.name for version in situation.plan.own_versions)
+            told = tuple(str(each) for each in (*situation.plan.own_versions, *situation.plan.notes))
             found = matrix.round_trip(*trees)
         except matrix.Broken as error:
             return Result(name, release, Verdict.BROKEN, str(error))
@@ -97,7 +98,7 @@ def examine(folder: Path, root: Path) -> Result:
         except Exception as error:  # whatever it is, it must not hide the other checkouts
             return Result(name, release, Verdict.BROKEN, f"{type(error).__name__}: {error}")
     verdict = Verdict.MISPLACED if found.failures else Verdict.PATCHED
-    return Result(name, release, verdict, "\n".join(found.failures), named)
+    return Result(name, release, verdict, "\n".join(found.failures), told)
 
 
 def _copy(root: Path, into: Path) -> Path:
@@ -127,12 +128,12 @@ def table(results: Sequence[Result], *, full: bool) -> Table:
         results: The results.
         full: Whether to show whole messages.
     """
-    made = Table("checkout", "release", "verdict", "why, and trainers that are named")
+    made = Table("checkout", "release", "verdict", "why, and what the user is told")
     for result in results:
         verdict = Text(result.verdict.value, style=_STYLES[result.verdict])
         reason = result.reason if full else shortened(result.reason)
-        named = f"named: {', '.join(result.named)}" if result.named else ""
-        made.add_row(result.name, result.release, verdict, Text("\n".join(filter(None, (reason, named)))))
+        told = [line.partition(f"{PACKAGE}/")[2] for line in result.told]
+        made.add_row(result.name, result.release, verdict, Text("\n".join([*filter(None, [reason]), *told])))
     return made
 
 
@@ -153,7 +154,7 @@ def main(arguments: list[str]) -> int:
     console = Console(width=None if sys.stdout.isatty() else 220)
     console.print(table(results, full=options.full))
     counts = Counter(result.verdict.value for result in results)
-    counts["with trainers that are named"] = sum(bool(result.named) for result in results)
+    counts["with something to tell"] = sum(bool(result.told) for result in results)
     console.print(f"{len(results)} checkouts: {', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}")
     return 1 if any(result.verdict is Verdict.BROKEN for result in results) else 0
 

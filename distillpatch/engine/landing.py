@@ -74,7 +74,8 @@ def check_patterns(patch_set: PatchSet) -> None:
         PatternError: If one is not.
     """
     for modification in patch_set.modifications:
-        for alternative in (*modification.signs, *(a for hunk in modification.hunks for a in hunk.alternatives)):
+        hunks = (alternative for hunk in modification.hunks for alternative in hunk.alternatives)
+        for alternative in (*modification.signs, *modification.notes, *hunks):
             if alternative.pattern:
                 _compiled(alternative)
 

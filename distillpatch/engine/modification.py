@@ -103,6 +103,7 @@ class Modification:
         hunks: The places that it edits; each must land.
         new_files: The files that it adds.
         signs: Code that shows that somebody has made this modification by hand.
+        notes: Code that is left as it is, and that the user should know to be.
         inherited: The methods that other classes have to inherit: one with its own version goes without it.
     """
 
@@ -112,6 +113,7 @@ class Modification:
     hunks: tuple[Hunk, ...]
     new_files: tuple[NewFile, ...]
     signs: tuple[Alternative, ...]
+    notes: tuple[Alternative, ...] = ()
     inherited: tuple[Method, ...] = ()
 
     def __str__(self) -> str:

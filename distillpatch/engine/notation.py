@@ -12,7 +12,7 @@ from distillpatch.engine.spelling import HOLE, split_choices
 from distillpatch.errors import DistillpatchError
 
 _TITLE = re.compile(r"# (?P<section>\S.*?)  (?P<title>\S.*)")
-_HEADER = re.compile(r"(?P<kind>---|\+\+\+|!!!|>>>) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
+_HEADER = re.compile(r"(?P<kind>---|===|\+\+\+|!!!|\?\?\?|>>>) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
 _BODY = re.compile(r"[-+]( |$)|  ")
 # No part of a path leaves its folder, and none is special on any system.
 _PATH_PART = re.compile(r"(?!\.{1,2}$)[\w.+-]+")
@@ -44,6 +44,7 @@ class Reader:
         self._hunks: list[Hunk] = []
         self._new_files: list[NewFile] = []
         self._signs: list[Alternative] = []
+        self._notes: list[Alternative] = []
         self._inherited: list[Method] = []
 
     def modification(self, number: int) -> Modification:
@@ -60,6 +61,7 @@ class Reader:
             tuple(self._hunks),
             tuple(self._new_files),
             tuple(self._signs),
+            tuple(self._notes),
             tuple(self._inherited),
         )
 
@@ -67,7 +69,7 @@ class Reader:
         """Read what starts with a header at line ``at`` (from 0), and return the line after it."""
         header = _HEADER.fullmatch(self._lines[at])
         if header is None:
-            raise self._error(at, "expected a header: '--- PATH  SCOPE' (or '!!!', '>>>') or '+++ PATH  FILE'")
+            raise self._error(at, "expected a header: '--- PATH  SCOPE' (or ===, !!!, ???, >>>) or '+++ PATH  FILE'")
         self._check_path(at, header["path"])
         if header["kind"] == "+++":
             self._new_files.append(NewFile(header["path"], self._content(at, header["rest"] or "")))
@@ -93,6 +95,8 @@ class Reader:
             alternatives.append(alternative)
         if header["kind"] == "!!!":
             self._signs.extend(alternatives)
+        elif header["kind"] == "???":
+            self._notes.extend(alternatives)
         else:
             self._hunks.append(Hunk(tuple(alternatives)))
         return at
@@ -113,7 +117,7 @@ class Reader:
         lines = tuple(Line(text[0], text[2:]) for text in self._lines[at:after])
         choices, after = self._choices(after)
         alternative = Alternative(header["path"], header["rest"] or MODULE, lines, f"{self._name}:{at + 1}", choices)
-        if mistake := _mistake(alternative, is_sign=header["kind"] == "!!!"):
+        if mistake := _mistake(alternative, changes_nothing=header["kind"] != "---"):
             raise self._error(at, mistake)
         return alternative, after
 
@@ -148,7 +152,7 @@ class Reader:
         return PatchSetError(f"{self._name}:{at + 1}: {message}")
 
 
-def _mistake(alternative: Alternative, is_sign: bool) -> str | None:
+def _mistake(alternative: Alternative, *, changes_nothing: bool) -> str | None:
     """Return what is wrong with a diff, if anything is."""
     changes = [[*run] for is_kept, run in _runs(alternative.lines) if not is_kept]
     holes = HOLE.findall(alternative.pattern)
@@ -156,8 +160,8 @@ def _mistake(alternative: Alternative, is_sign: bool) -> str | None:
         if hole not in holes:
             return f"${hole} has choices, and occurs nowhere in the pattern"
         holes += [used for text in texts for used in HOLE.findall(text)]
-    if is_sign:
-        return "a sign has context lines only" if changes else None
+    if changes_nothing:
+        return "expected context lines only: ===, !!! and ??? change nothing" if changes else None
     if not changes:
         return "the hunk changes nothing: expected '+' or '-' lines"
     if any(all(line.kind == "-" and line.text.strip() == "..." for line in run) for run in changes):

@@ -25,8 +25,6 @@ else:
 DESCRIPTION = "patchset.toml"
 """The file in which a patch set may give its name, its title and the package that it changes."""
 
-_TITLE = re.compile(r"# (?P<section>\S.*?)  (?P<title>\S.*)")
-_HEADER = re.compile(r"(?P<kind>---|\+\+\+|!!!|>>>) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
 _FILE_NAME = re.compile(r"(?P<number>\d\d)-[a-z0-9-]+\.patch")
 
 

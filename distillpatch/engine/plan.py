@@ -61,6 +61,18 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Note:
+    """Code that a modification leaves as it is, and that the user should know of."""
+
+    modification: Modification
+    place: Place
+    code: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.code}"
+
+
+@dataclass(frozen=True)
 class Plan:
     """The outcome of every modification and, if all of them fit, the files before and after.
 
@@ -70,6 +82,7 @@ class Plan:
         by_hand: The modifications that somebody has made already, by hand, and where; each place of each is told once.
         changes: The files to change; empty unless every modification fits, none has been made already, and no class of
             the patch set uses an own version of a patched method.
+        notes: Code of the user's own that is left as it is beside a modification.
         own_versions: The classes that have their own version of a patched method, and go without what is added there.
     """
 
@@ -77,6 +90,7 @@ class Plan:
     outcomes: tuple[Outcome, ...]
     by_hand: tuple[tuple[Modification, Place], ...]
     changes: tuple[FileChange, ...]
+    notes: tuple[Note, ...] = ()
     own_versions: tuple[OwnVersion, ...] = ()
 
 
@@ -133,7 +147,8 @@ def make_plan(patch_set: PatchSet, files: Files, release: str, package: Mapping[
     modules = {**(package or {}), **{path: content for path, content in files.items() if content is not None}}
     own = own_versions(patch_set, modules)
     refused = by_hand or any(outcome.rejections for outcome in outcomes) or any(version.used_by for version in own)
-    return Plan(release, outcomes, by_hand, () if refused else _changes(patch_set, files, sources, made), own)
+    changes = () if refused else _changes(patch_set, files, sources, made)
+    return Plan(release, outcomes, by_hand, changes, tuple(_notes(patch_set, sources)), own)
 
 
 def require(plan: Plan) -> Plan:
@@ -146,7 +161,8 @@ def require(plan: Plan) -> Plan:
     if plan.by_hand:
         found = "\n".join(f"  {line}" for line in found_by_hand(plan))
         raise PlanError(
-            f"this checkout has been modified by hand in the tutorial's way, or patched and stripped of its record:\n"
+            f"this checkout has been modified by hand in the tutorial's way, was patched and stripped of its record, "
+            "or has something of its own by the same name:\n"
             f"{found}\nNothing was written, since nothing may be applied twice. Take these edits back first, "
             f"for example by installing ultralytics {plan.release} anew."
         )
@@ -214,6 +230,18 @@ def _made_by_hand(
             for line in occurrences(sources[sign.path], sign)
         ]
         yield from ((modification, place) for place in sorted({*added, *recognised}))
+
+
+def _notes(patch_set: PatchSet, sources: Mapping[str, Source]) -> Iterator[Note]:
+    for modification in patch_set.modifications:
+        found = {
+            (pattern.path, line)
+            for pattern in modification.notes
+            if pattern.path in sources
+            for line in occurrences(sources[pattern.path], pattern)
+        }
+        for path, line in sorted(found):
+            yield Note(modification, Place(path, line), sources[path].line_text(line).strip())
 
 
 def _spans(lines: Iterable[int]) -> str:
