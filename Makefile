@@ -9,10 +9,10 @@ RELEASES := all
 DIR := .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough lint format matrix forks fuzz breaks speed learning clean
+.PHONY: help demo test thorough lint format matrix forks fuzz breaks speed learning learning-check clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo:  ## patch a real release, distill a student with it in three modes, and take it all back
 	$(IN) main python tools/demo.py
@@ -52,8 +52,11 @@ breaks:  ## break each promise in a copy of the project, and require that a test
 speed:  ## measure how long a step takes with a teacher, compared with what it has to take
 	$(IN) main python tools/step_time.py
 
-learning:  ## measure what students learn alone, from upstream's own distillation and from ours
-	$(IN) main python tools/learning.py
+learning:  ## measure what students learn alone and from a teacher, and write docs/learning.md; goes on where it stopped
+	$(IN) main python tools/learning.py run $(RUNS)
+
+learning-check:  ## the same, short: fail if the default distillation makes students worse than alone
+	$(IN) main python tools/learning.py check
 
 clean:  ## remove what the other targets left in the clone
 	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -37,6 +37,9 @@ KEYPOINTS = "kpt_shape: [4, 3]\nflip_idx: [0, 1, 3, 2]\n"
 Pixels = NDArray[np.float32]
 Points = NDArray[np.float32]
 
+# The ink of one digit and the number that it shows.
+Handwritten = tuple[Pixels, int]
+
 
 class Glyph(NamedTuple):
     """One digit as it lies on the canvas."""
@@ -56,7 +59,7 @@ def make_digits(folder: Path, images: int, size: int, task: str = "detect", seed
     random = np.random.default_rng(seed)
     held_back = max(1, round(images * VALIDATION))
     for split, count in (("train", images - held_back), ("val", held_back)):
-        _make_split(folder, split, count, size, task, random)
+        paint_images(folder, split, count, size, _handwriting(split), random, task)
     names = ", ".join(f"'{digit}'" for digit in range(CLASSES))
     # With no `path`, ultralytics looks beside the file, so the folder can be moved.
     text = f"train: images/train\nval: images/val\nnames: [{names}]\n"
@@ -65,12 +68,19 @@ def make_digits(folder: Path, images: int, size: int, task: str = "detect", seed
     return data
 
 
-def _make_split(folder: Path, split: str, count: int, size: int, task: str, random: np.random.Generator) -> None:
-    """Write the images and the labels of one split."""
+def paint_images(
+    folder: Path,
+    split: str,
+    count: int,
+    size: int,
+    handwriting: list[Handwritten],
+    random: np.random.Generator,
+    task: str = "detect",
+) -> None:
+    """Write the images and the labels of one split, with these digits on them."""
     images, labels = folder / "images" / split, folder / "labels" / split
     images.mkdir(parents=True, exist_ok=True)
     labels.mkdir(parents=True, exist_ok=True)
-    handwriting = _handwriting(split)
     for number in range(count):
         canvas, glyphs = _compose(handwriting, size, task == "obb", random)
         cv2.imwrite(str(images / f"{number:05}.png"), canvas)
@@ -78,11 +88,15 @@ def _make_split(folder: Path, split: str, count: int, size: int, task: str, rand
         (labels / f"{number:05}.txt").write_text(rows, encoding="utf-8")
 
 
-def _handwriting(split: str) -> list[tuple[Pixels, int]]:
-    """Return the digits of one split, each as its ink from 0 to 1, cropped, with the number that it shows."""
+def _handwriting(split: str) -> list[Handwritten]:
+    """Return the digits of one split."""
+    return read_handwriting(*((0, 1 - VALIDATION) if split == "train" else (1 - VALIDATION, 1)))
+
+
+def read_handwriting(start: float, end: float) -> list[Handwritten]:
+    """Return the digits between two shares of all, each as its ink from 0 to 1, cropped, with the number it shows."""
     scanned = load_digits()
-    first_held_back = round(len(scanned.images) * (1 - VALIDATION))
-    chosen = slice(first_held_back) if split == "train" else slice(first_held_back, None)
+    chosen = slice(round(len(scanned.images) * start), round(len(scanned.images) * end))
     pairs = zip(scanned.images[chosen], scanned.target[chosen], strict=True)
     return [(_crop(image / 16), int(digit)) for image, digit in pairs]
 
@@ -94,7 +108,7 @@ def _crop(ink: Pixels) -> Pixels:
 
 
 def _compose(
-    handwriting: list[tuple[Pixels, int]], size: int, turned: bool, random: np.random.Generator
+    handwriting: list[Handwritten], size: int, turned: bool, random: np.random.Generator
 ) -> tuple[NDArray[np.uint8], list[Glyph]]:
     """Paint one image: a noisy canvas of some colour, and on it digits in others, none touching another."""
     canvas = np.full((size, size, 3), random.uniform(40, 215, 3), np.float32)

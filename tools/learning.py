@@ -1,91 +1,218 @@
-"""Measure what a student learns alone, from upstream's own distillation, and from each of ours: `make learning`.
+"""Measure what students learn alone and from a teacher: `make learning`, see docs/learning/protocol.md.
 
-One teacher, one student of half its width, a few epochs of digits. Each way of training starts from several seeds, and
-all students are examined on the same images, more than any of them was trained on. It takes half an hour on two cores.
+    python tools/learning.py run [--data NAME] [--regime NAME] [--arm NAME] [--seed N] ...   # repeat an option for more
+    python tools/learning.py page      # write docs/learning.md from the rows
+    python tools/learning.py check     # the default against alone, shorter: `make learning-check`
+
+A run that is done is a row in docs/learning/rows.jsonl, and is not run again; stop the command whenever you like. It
+runs one process a core; a second command beside it takes other runs.
 """
 
 from __future__ import annotations
 
 import os
+import platform
+import shutil
 import sys
+from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
-from demo import HALVE, ONE_THREAD, RELEASE, SHORT, SIZE, TEACHER, TEACHER_EPOCHS, console
-from digits import make_digits
-from releases import unpack
-from rich.progress import track
-from rich.table import Table
+import learning_rows
+import learning_stage as stage
+import yaml
+from demo import ONE_THREAD, console
+from filelock import FileLock, Timeout
+from learning_arms import ARMS, CHECK, DEFAULT, FIRST_TUNING_SEED, IMAGES, MASTER, PATCHED, REGIMES, TEACHER, Job, plan
+from learning_data import SIZE
+from learning_report import interval, write_page
 from training import execute
 
-STAGE = Path(__file__).resolve().parent.parent / "build" / "learning"
+# The curve of mAP over steps has this many points; one seed in `CURVES` has one.
+POINTS = 4
+CURVES = (0, 1)
 
-TRAINING_IMAGES, EXAMINED_IMAGES = 320, 400
-EPOCHS = 10
-SEEDS = (0, 1, 2)
+EXAMINE = """
+import torch
+from ultralytics import YOLO, __version__
+
+def examine(weights):
+    box = YOLO(weights).val(data={exam!r}, imgsz={size}, device="cpu", workers=0, plots=False, batch=16).box
+    return [round(float(box.map), 5), round(float(box.map50), 5)]
+
+report(versions={{"ultralytics": __version__, "torch": torch.__version__}})
+"""
+
+MASTER_CODE = """
+final = examine({weights!r})
+report(map=final[0], map50=final[1], curve=[], cpu=0, wall=0)
+"""
 
 CODE = """
-from ultralytics import YOLO
-student = YOLO({model!r})
+import time
+
+def begin(trainer):
+    clock[:] = time.process_time(), time.perf_counter()
+
+def end(trainer):
+    clock[:] = [now - then for now, then in zip((time.process_time(), time.perf_counter()), clock)]
+
+clock = []
+student = YOLO({start!r})
+if {nudged!r}:
+    with torch.no_grad():
+        for parameter in student.model.parameters():
+            parameter.mul_(1 + 1e-6 * torch.randn(parameter.shape))
+student.add_callback("on_train_start", begin)
+student.add_callback("on_train_epoch_end", lambda trainer: trainer.epoch + 1 == trainer.epochs and end(trainer))
 student.train(**{arguments!r})
-examined = YOLO({weights!r}).val(data={examination!r}, imgsz={size}, device="cpu", workers=0, plots=False)
-report(map=float(examined.box.map))
+
+final = examine({weights!r} + "/last.pt")
+curve = [examine({weights!r} + "/epoch%d.pt" % epoch)[0] for epoch in {points!r}]
+report(map=final[0], map50=final[1], curve=curve + final[:1] if curve else [], cpu=clock[0], wall=clock[1])
 """
 
 
-def ways(teacher: str) -> dict[str, dict[str, Any]]:
-    """Return the arguments of each way of training a student."""
-    ours = {"model_t": teacher}
-    logits = {**ours, "logit_loss": True}
-    return {
-        "alone": {},
-        "upstream's distill_model": {"distill_model": teacher},
-        "cwd": ours,
-        "mgd": {**ours, "distill_feat_type": "mgd"},
-        "mimic": {**ours, "distill_feat_type": "mimic"},
-        "cwd, weight 10": {**ours, "distill_feat_weight": 10.0},
-        "cwd and logits": logits,
-        "cwd and logits, weight 5": {**logits, "distill_logit_weight": 5.0},
-        "cwd and logits, weight 20": {**logits, "distill_logit_weight": 20.0},
-    }
+class Bench:
+    """What one command works with: the patches of this clone, and a place for its runs."""
 
+    def __init__(self, rows: Path) -> None:
+        """Look at the patches; they may change while the command works, and the patched tree does not."""
+        self.rows = rows
+        self.code = stage.code()
+        self.trees = {True: stage.patched_tree(self.code), False: stage.pristine_tree()}
 
-def main(parts: list[str]) -> None:
-    """Train by each way, or by those that have one of some texts in their name, and print a table."""
-    STAGE.mkdir(parents=True, exist_ok=True)
-    tree = unpack(RELEASE, STAGE / "checkout")
-    shell = [sys.executable, "-m", "distillpatch", "apply", "--ultralytics-path", str(tree)]
-    if os.spawnv(os.P_WAIT, sys.executable, shell):
-        raise SystemExit("learning: the release could not be patched")
-    data = str(make_digits(STAGE / "digits", round(TRAINING_IMAGES / 0.8), SIZE))
-    examination = str(make_digits(STAGE / "examination", EXAMINED_IMAGES * 5, SIZE, seed=1))
-    execute(tree, STAGE / "half", HALVE)
-    student = str(STAGE / "half/yolov8n-half.yaml")
+    def run(self, job: Job) -> None:
+        """Make a run and write its row, unless it is done or another process is at it."""
+        claim = stage.HOME / "claims" / f"{job.slug}.lock"
+        claim.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(claim, timeout=0):
+                if not learning_rows.done(job, learning_rows.read(self.rows)):
+                    row = self._train(job)
+                    learning_rows.add(row, self.rows)
+                    console.print(f"{datetime.now():%H:%M} {job.data} {job.regime} {job.arm} {job.seed}: {row['map']}")
+        except Timeout:
+            pass
 
-    def train(name: str, model: str, **options: Any) -> float:
-        folder = STAGE / "runs" / name.replace(", ", "-").replace(" ", "-").replace("'", "")
-        arguments = {**SHORT, "data": data, "project": str(folder), **options}
-        weights = str(folder / "run/weights/last.pt")
-        code = CODE.format(model=model, arguments=arguments, weights=weights, examination=examination, size=SIZE)
-        return float(execute(tree, folder, code, limit=1800, variables=ONE_THREAD).facts["map"])
+    def _train(self, job: Job) -> dict[str, Any]:
+        """Make a run, and return its row."""
+        data, folder = stage.data(job.data), stage.HOME / "runs" / job.slug
+        shutil.rmtree(folder, ignore_errors=True)
+        script = EXAMINE.format(exam=str(data / f"{job.exam.replace('/', '-')}.yaml"), size=SIZE)
+        if job.arm == MASTER:
+            script += MASTER_CODE.format(weights=str(stage.teacher(job.data, job.lesson.teacher_epochs)))
+        else:
+            script += self._lesson(job, data, folder)
+        patched = job.arm in PATCHED
+        run = execute(self.trees[patched], folder, script, limit=7200, variables=ONE_THREAD)
+        row = self._row(job, run.facts, _settings(folder / "run/args.yaml") if patched else {})
+        shutil.rmtree(folder / "run/weights", ignore_errors=True)
+        return row
 
-    teacher = train("teacher", TEACHER, epochs=TEACHER_EPOCHS)
-    chosen = ways(str(STAGE / "runs/teacher/run/weights/last.pt"))
-    chosen = {name: way for name, way in chosen.items() if not parts or any(part in name for part in parts)}
-    jobs = [(name, seed) for seed in SEEDS for name in chosen]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(
-            lambda job: train(f"{job[0]} {job[1]}", student, epochs=EPOCHS, seed=job[1], **chosen[job[0]]), jobs
+    def _lesson(self, job: Job, data: Path, folder: Path) -> str:
+        """Return the code that trains a student."""
+        epochs = job.lesson.epochs
+        pace = epochs // POINTS
+        many = data / "images" / ("tuning/many" if job.tuning else "many")
+        paths = {TEACHER: str(stage.teacher(job.data, job.lesson.teacher_epochs)), IMAGES: str(many)}
+        arguments = {
+            **stage.SETTINGS,
+            "data": str(data / f"{job.part.replace('/', '-')}.yaml"),
+            "project": str(folder),
+            "epochs": epochs,
+            "seed": job.seed,
+            # The start was trained without classes, and upstream goes on with that unless it is told otherwise.
+            "single_cls": False,
+            "save_period": pace,
+            **{name: paths.get(str(value), value) for name, value in ARMS[job.arm].items()},
+        }
+        return CODE.format(
+            start=str(stage.start(job.data)),
+            nudged=job.arm == "alone again",
+            arguments=arguments,
+            weights=str(folder / "run/weights"),
+            points=[pace * point for point in range(1, POINTS)] if job.seed in CURVES else [],
         )
-        accuracies = dict(zip(jobs, track(found, total=len(jobs), console=console), strict=True))
 
-    table = Table("", "mAP50-95", "spread", *(f"seed {seed}" for seed in SEEDS), title=f"the teacher: {teacher:.3f}")
-    for name in chosen:
-        values = [accuracies[name, seed] for seed in SEEDS]
-        table.add_row(name, f"{mean(values):.3f}", f"{stdev(values):.3f}", *(f"{value:.3f}" for value in values))
-    console.print(table)
+    def _row(self, job: Job, facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+        patched = job.arm in PATCHED
+        return {
+            **job._asdict(),
+            "tuning": job.tuning,
+            "map": facts["map"],
+            "map50": facts["map50"],
+            "curve": facts["curve"],
+            "steps": job.lesson.steps,
+            "cpu_seconds_per_step": round(facts["cpu"] / job.lesson.steps, 4),
+            "seconds_per_step": round(facts["wall"] / job.lesson.steps, 4),
+            "arguments": ARMS.get(job.arm, {}),
+            "settings": settings,
+            "patches": self.code.digest if patched else None,
+            "commit": self.code.commit,
+            "versions": {**facts["versions"], "python": platform.python_version()},
+            "machine": machine(),
+            "date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M}",
+        }
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """Return the settings of distillation that a run used, defaults included, but for paths."""
+    arguments = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found = {key: arguments[key] for key in arguments if key.startswith(("distill", "logit_loss"))}
+    return {key: value for key, value in found.items() if key not in ("distill_model", "distill_images")}
+
+
+def machine() -> str:
+    """Return the processor and the number of its cores that this machine gives."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
+
+
+def main(arguments: list[str]) -> None:
+    """Run what is asked for and not done, then write the page."""
+    parser = ArgumentParser(prog="learning", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", nargs="?", choices=["run", "page", "check"], default="run")
+    parser.add_argument("--data", action="append", help="data set; digits by default")
+    parser.add_argument("--regime", action="append", choices=list(REGIMES))
+    parser.add_argument("--arm", action="append", choices=list(ARMS))
+    parser.add_argument("--seed", action="append", type=int)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    chosen = parser.parse_args(arguments)
+    if chosen.what == "check":
+        check(chosen.processes)
+        return
+    if chosen.what == "run":
+        names = chosen.data or ["digits"]
+        jobs = [Job(name, "all", MASTER, seed) for name in names for seed in (0, FIRST_TUNING_SEED)]
+        jobs += plan(names, chosen.regime or ["few"], chosen.arm or list(ARMS), chosen.seed or [0, 1, 2])
+        run_all(jobs, learning_rows.ROWS, chosen.processes)
+    write_page(learning_rows.read())
+
+
+def run_all(jobs: list[Job], rows: Path, processes: int) -> None:
+    """Make the runs that are not done, some at a time."""
+    bench = Bench(rows)
+    with ThreadPoolExecutor(processes) as pool:
+        for future in [pool.submit(bench.run, job) for job in jobs]:
+            future.result()
+
+
+def check(processes: int) -> None:
+    """Compare the default with alone, from fresh short runs, and exit with 1 if the default is worse for sure."""
+    rows = stage.CLONE / "build/learning-check.jsonl"
+    rows.unlink(missing_ok=True)
+    run_all(list(plan(["digits"], [CHECK], ["alone", DEFAULT], [0, 1, 2, 3])), rows, processes)
+    maps = {(row["arm"], row["seed"]): row["map"] for row in learning_rows.read(rows)}
+    gains = [value - maps["alone", seed] for (arm, seed), value in maps.items() if arm == DEFAULT]
+    gain, margin = mean(gains), interval(gains)
+    console.print(f"{DEFAULT} over alone: {gain:+.3f} ± {margin:.3f} mAP50-95, {len(gains)} seeds")
+    if gain + margin < 0:
+        raise SystemExit("learning: students learn less with the default distillation than alone")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,108 @@
+"""What `make learning` compares: the regimes, the arms, and the order in which they are run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+TEACHER, IMAGES = "TEACHER", "IMAGES"  # stand for paths in the arguments of an arm
+BATCH = 16
+FIRST_TUNING_SEED = 100
+
+
+class Regime(NamedTuple):
+    """What the student is given: the part of the data set with labels, and whether there is one without."""
+
+    part: str
+    images: int
+    unlabelled: bool = False
+    steps: int = 1280
+    teacher_epochs: int = 16
+
+    @property
+    def epochs(self) -> int:
+        """Return the epochs that make the steps."""
+        return self.steps * BATCH // self.images
+
+
+REGIMES = {"few": Regime("few", 128), "unlabelled": Regime("few", 128, unlabelled=True), "all": Regime("all", 1024)}
+
+# What `make learning-check` does: a shorter lesson, from a teacher that was trained shorter.
+CHECK = "check"
+LESSONS = {**REGIMES, CHECK: Regime("few", 128, steps=320, teacher_epochs=5)}
+
+# Arms that learn without the patches, in the pristine release.
+PRISTINE: dict[str, dict[str, Any]] = {
+    "alone": {},
+    "alone again": {},
+    "upstream's distill_model": {"distill_model": TEACHER},
+}
+OURS = {"model_t": TEACHER}
+TUTORIAL = {**OURS, "distill_recipe": "tutorial"}
+# Soft targets alone, every setting spelled out: what an arm is does not change with a default.
+SOFT = {**OURS, "distill_feat_type": "none", "distill_logit_type": "soft", "logit_loss": True}
+CWD = {"distill_feat_type": "cwd", "distill_feat_weight": 0.3}
+CONSTANT = {"distill_schedule": "constant"}
+PATCHED: dict[str, dict[str, Any]] = {
+    "tutorial": TUTORIAL,
+    "tutorial, logits": {**TUTORIAL, "logit_loss": True},
+    "soft 1": {**SOFT, **CONSTANT, "distill_logit_weight": 1.0},
+    "soft 3": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
+    "soft 10": {**SOFT, **CONSTANT, "distill_logit_weight": 10.0},
+    "soft 3, cosine": {**SOFT, "distill_schedule": "cosine", "distill_logit_weight": 3.0},
+    "soft 3, images": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0, "distill_images": IMAGES},
+    "soft 3, cwd 0.3": {**SOFT, **CONSTANT, **CWD, "distill_logit_weight": 3.0},
+}
+ARMS = {**PRISTINE, **PATCHED}
+
+# The arms that use the arguments which the patches give a student with a teacher and nothing else, or with images
+# without labels as well; a test requires that they do.
+DEFAULT, DEFAULT_UNLABELLED = "soft 3", "soft 3, images"
+
+# The row of the teacher's own exam: no student learns in it.
+MASTER = "teacher"
+
+
+class Job(NamedTuple):
+    """One training: a row once it is done."""
+
+    data: str
+    regime: str
+    arm: str
+    seed: int
+
+    @property
+    def slug(self) -> str:
+        """Return the name of its folder."""
+        return re.sub(r"[^a-z0-9.]+", "-", "-".join(map(str, self)))
+
+    @property
+    def lesson(self) -> Regime:
+        """Return what its regime is."""
+        return LESSONS[self.regime]
+
+    @property
+    def tuning(self) -> bool:
+        """Return whether this run is for choosing, and so never reported."""
+        return self.seed >= FIRST_TUNING_SEED
+
+    @property
+    def part(self) -> str:
+        """Return the part of the data set that has labels."""
+        return f"tuning/{self.lesson.part}" if self.tuning else self.lesson.part
+
+    @property
+    def exam(self) -> str:
+        """Return the part of the data set that the student is examined on."""
+        return "tuning/exam" if self.tuning else "exam"
+
+
+def plan(data: list[str], regimes: list[str], arms: list[str], seeds: list[int]) -> Iterator[Job]:
+    """Yield the jobs, seed by seed, so that whenever it is stopped the arms can be compared."""
+    for seed in seeds:
+        for name in data:
+            for regime in regimes:
+                for arm in arms:
+                    if LESSONS[regime].unlabelled == (IMAGES in ARMS[arm].values()):
+                        yield Job(name, regime, arm, seed)

@@ -1,0 +1,110 @@
+"""What every run of `make learning` shares, made once in the cache folder: releases, data, teacher and start."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from demo import HALVE, ONE_THREAD, RELEASE, SHORT, TEACHER
+from filelock import FileLock
+from learning_data import SIZE, make_data
+from releases import cache_home, unpack
+from training import execute
+
+CLONE = Path(__file__).resolve().parent.parent
+HOME = cache_home() / "learning"
+PATCHES = CLONE / "patches"
+
+SETTINGS = {**SHORT, "imgsz": SIZE, "cos_lr": True, "cache": "ram"}
+
+TRAIN = """
+from ultralytics import YOLO
+YOLO({model!r}).train(**{arguments!r})
+"""
+
+
+class Code(NamedTuple):
+    """The patches that a run uses."""
+
+    digest: str
+    commit: str
+
+
+def code() -> Code:
+    """Return what identifies the patches of this clone."""
+    digest = hashlib.sha256()
+    for path in sorted(PATCHES.glob("*")):
+        if path.suffix in (".patch", ".py"):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    changed = _git("status", "--porcelain", "--", "patches", "distillpatch")
+    return Code(digest.hexdigest()[:12], commit + ("+" if changed else ""))
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=CLONE, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def pristine_tree() -> Path:
+    """Return the release as it was published."""
+    return _tree("pristine", patched=False)
+
+
+def patched_tree(code: Code) -> Path:
+    """Return the release, patched by this clone's `apply`."""
+    return _tree(code.digest, patched=True)
+
+
+def _tree(name: str, patched: bool) -> Path:
+    tree = HOME / "trees" / f"{RELEASE}-{name}"
+    tree.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{tree}.lock"):
+        if not tree.exists():
+            unfinished = tree.with_name(f"{tree.name}-unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unpack(RELEASE, unfinished)
+            if patched:
+                apply = [sys.executable, "-m", "distillpatch", "apply", "--ultralytics-path", str(unfinished)]
+                subprocess.run(apply, check=True, stdout=subprocess.DEVNULL)
+            unfinished.rename(tree)
+    return tree
+
+
+def data(name: str) -> Path:
+    """Return the folder of a data set."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    with FileLock(HOME / f"{name}.lock"):
+        return make_data(name, HOME / name)
+
+
+def student() -> Path:
+    """Return the description of the student: a YOLOv8n of half the width."""
+    execute(pristine_tree(), HOME / "half", HALVE)
+    return HOME / "half/yolov8n-half.yaml"
+
+
+def teacher(name: str, epochs: int) -> Path:
+    """Return the weights of a data set's teacher."""
+    return _model(name, f"teacher-{epochs}", TEACHER, "teacher", epochs=epochs)
+
+
+def start(name: str) -> Path:
+    """Return the weights that all students of a data set start from: it knows where things are, not what they are."""
+    return _model(name, "start", str(student()), "start", epochs=20, single_cls=True)
+
+
+def _model(name: str, role: str, model: str, part: str, **options: Any) -> Path:
+    folder = HOME / f"{name}-models" / role
+    weights = folder / "run/weights/last.pt"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "complete").exists():
+            arguments = {**SETTINGS, "data": str(data(name) / f"{part}.yaml"), "project": str(folder), **options}
+            script = TRAIN.format(model=model, arguments=arguments)
+            execute(pristine_tree(), folder, script, limit=7200, variables=ONE_THREAD)
+            (folder / "complete").touch()
+    return weights
