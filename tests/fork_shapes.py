@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from variants import CFG, DETECT, PLOTTING, TRAINER, Edit, Fate, both, on_statements, sub
+from edits import Edit, Fate, both, on_statements, sub
+from statements import CFG, DETECT, PLOTTING, TRAINER
 
 _MOVE = r"^( +)(self\.model = self\.model\.to\(self\.device\))$"
 

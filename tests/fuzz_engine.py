@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from variants import EDITED, RELEASES, files_of
+from edits import EDITED, RELEASES, files_of
 
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import PlanError, make_plan, require

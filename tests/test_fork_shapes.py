@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import matrix
 import pytest
+from edits import RELEASES, files_of
 from fork_shapes import OWN, SHAPES
 from hunks import pristine
-from test_variants import assert_fate
-from variants import RELEASES, TRAINER, files_of
+from statements import TRAINER
+from variants import assert_fate
 
 from distillpatch.engine.plan import make_plan, paths
 

@@ -8,9 +8,9 @@ from collections import Counter
 
 import fuzz_engine
 import pytest
+from edits import files_of
 from fuzz_engine import MONSTERS, Fault, examine, examine_apart, mutated
-from landings import TRAINER
-from variants import files_of
+from statements import TRAINER
 
 from distillpatch.change import FileChange
 from distillpatch.engine.plan import Plan

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import dedent
 
-import by_hand
 import matrix
 import pytest
 import releases
 from click.testing import CliRunner
 from hunks import patch_set
+from statements import ADDLOSS, DETECT, TRAINER
 
 from distillpatch.cli import main
 from distillpatch.engine.notation import PatchSetError
@@ -139,21 +139,21 @@ def append(file: Path, text: str) -> None:
 
 def test_a_detection_trainer_with_a_loop_of_its_own_is_refused(checkout: Callable[[str], Path]) -> None:
     tree = checkout(RELEASE)
-    append(tree / by_hand.DETECT, LOOP)
-    line = len((tree / by_hand.DETECT).read_text().splitlines()) - 1
+    append(tree / DETECT, LOOP)
+    line = len((tree / DETECT).read_text().splitlines()) - 1
     code, _, error = run(tree, "apply")
     assert code == 1
-    assert f"{by_hand.DETECT}:{line}: DetectionTrainer (_do_train), used by DetectionTrainer" in error
+    assert f"{DETECT}:{line}: DetectionTrainer (_do_train), used by DetectionTrainer" in error
     assert "Nothing was written" in error
-    assert not (tree / by_hand.ADDED).exists()
+    assert not (tree / ADDLOSS).exists()
 
 
 def test_a_detection_trainer_that_inherits_from_a_copy_is_refused(checkout: Callable[[str], Path]) -> None:
     tree = checkout(RELEASE)
     copy = tree / "ultralytics/engine/my_trainer.py"
-    copy.write_bytes((tree / by_hand.TRAINER).read_bytes())
-    text = (tree / by_hand.DETECT).read_text()
-    (tree / by_hand.DETECT).write_text(text.replace("ultralytics.engine.trainer", "ultralytics.engine.my_trainer"))
+    copy.write_bytes((tree / TRAINER).read_bytes())
+    text = (tree / DETECT).read_text()
+    (tree / DETECT).write_text(text.replace("ultralytics.engine.trainer", "ultralytics.engine.my_trainer"))
     code, _, error = run(tree, "apply")
     assert code == 1
     assert "ultralytics/engine/my_trainer.py" in error and "used by DetectionTrainer" in error

@@ -8,9 +8,9 @@ from functools import cache
 from itertools import groupby
 from textwrap import dedent
 
-import by_hand
 import pytest
 from hunks import patch_set, patched, plan, pristine
+from statements import TRAINER
 
 from distillpatch.engine.modification import Modification
 from distillpatch.engine.plan import Plan, PlanError, make_plan, require
@@ -191,9 +191,9 @@ def test_a_file_that_does_not_parse_is_named_with_the_line(path: str) -> None:
     ],
 )
 def test_a_release_that_lacks_an_anchor_is_refused(anchor: str, renamed: str) -> None:
-    content = pristine("8.4.190")[by_hand.TRAINER] or b""
+    content = pristine("8.4.190")[TRAINER] or b""
     assert content.count(anchor.encode()) == 1
-    files = {**pristine("8.4.190"), by_hand.TRAINER: content.replace(anchor.encode(), renamed.encode())}
+    files = {**pristine("8.4.190"), TRAINER: content.replace(anchor.encode(), renamed.encode())}
     with pytest.raises(PlanError, match=r"(?s)does not fit ultralytics 8\.4\.190.*nearest: line \d+: "):
         require(make_plan(built_in(), files, "8.4.190"))
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from edits import files_of
 from hypothesis import given
 from mutated import FUZZ, PATHS, mutated
 from releases import PINNED
 from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, everything, plant
-from variants import files_of
 
 from distillpatch.change import FileChange
 from distillpatch.engine.plan import make_plan, require

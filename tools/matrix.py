@@ -89,7 +89,7 @@ _PAGE = """\
 Checked on {date} by `make matrix RELEASES="all --docs {path}"`, which writes this page.
 
 For every release, the modifications are applied to a fresh copy, each touched file is compiled, every one of the
-fifteen modifications is checked for where it landed ([tests/landings.py](../tests/landings.py)), a second apply
+fifteen modifications is checked for where it landed ([tests/modifications](../tests/modifications)), a second apply
 has nothing to do, the diff gives the same bytes as the apply, and the revert gives every byte and mode back.
 
 Releases are of one *shape* if the code around every edit is the same. In the table, *files* counts the different sets

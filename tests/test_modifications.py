@@ -1,22 +1,111 @@
-"""What was made by hand in the tutorial's way is recognised in every spelling, and nothing else is taken for it."""
+"""All that is known of each modification holds: where it lands, how it looks by hand, and what is edited around it."""
 
 from __future__ import annotations
 
+import functools
 import re
+import tempfile
 from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 
 import by_hand
+import landings
+import matrix
+import modifications
 import pytest
-from hunks import patch_set, pristine
+from edits import RELEASES, Files, files_of
+from hunks import built_in, patch_set, pristine
+from statements import PATCHES, TRAINER
+from variants import EDITS, assert_fate
 
 from distillpatch.engine.landing import occurrences
 from distillpatch.engine.modification import Modification
 from distillpatch.engine.plan import Plan, PlanError, make_plan, require
 from distillpatch.engine.source import Source
-from distillpatch.tree.patch_folder import built_in
 
 pytestmark = pytest.mark.one_python
+
+RELEASE = "8.4.190"
+"""The release that has been patched to see whether a wrong landing is noticed."""
+
+
+def each(attribute: str) -> list[object]:
+    """Return, for each modification, its number with each of its examples of a kind."""
+    return [
+        pytest.param(number, name, id=f"{name_of(number)} {name}")
+        for number, modification in modifications.ALL.items()
+        for name in getattr(modification, attribute)
+    ]
+
+
+def name_of(number: int) -> str:
+    """Return how the module of a modification is named."""
+    return modifications.ALL[number].__name__.rpartition(".")[2]
+
+
+@functools.cache
+def patched() -> dict[str, bytes]:
+    """Return the files of a patched release."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = matrix.unpack_part(RELEASE, Path(folder) / "tree")
+        changes = matrix.situation(tree).difference()
+        return {change.path: change.after for change in changes if change.after is not None}
+
+
+def failures_of(number: int, files: Files) -> list[str]:
+    """Return what is wrong with a modification in patched files."""
+    return [failure for failure in landings.examine(files).failures if failure.startswith(f"modification {number}: ")]
+
+
+def test_each_patch_has_its_examples() -> None:
+    named = {patch.stem.replace("-", "_") for patch in PATCHES.glob("*.patch")}
+    assert {name.removeprefix("m") for name in modifications.NAMES} == named
+    kinds = ("SABOTAGE", "BY_HAND", "EDITS", "BREAKS")
+    missing = [(name_of(n), kind) for n, m in modifications.ALL.items() for kind in kinds if not getattr(m, kind)]
+    assert missing == []
+
+
+# Where it lands -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", modifications.ALL, ids=name_of)
+def test_it_lands_where_it_has_to(number: int) -> None:
+    assert failures_of(number, patched()) == []
+
+
+@pytest.mark.parametrize(("number", "what"), each("SABOTAGE"))
+def test_a_landing_in_the_wrong_place_is_noticed(number: int, what: str) -> None:
+    sabotage = modifications.ALL[number].SABOTAGE[what]
+    text, count = re.subn(sabotage.found, sabotage.replaced, patched()[sabotage.path].decode(), count=1)
+    assert count == 1
+    assert failures_of(number, {**patched(), sabotage.path: text.encode()})
+
+
+def test_a_file_that_does_not_compile_is_noticed() -> None:
+    for broken in (b"def broken(:\n", b"def broken(a, a):\n    pass\n"):
+        (failure,) = landings.examine({**patched(), TRAINER: patched()[TRAINER] + broken}).failures
+        assert failure.startswith("does not compile")
+
+
+# What is edited around it ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "name"), each("EDITS"))
+@pytest.mark.parametrize("release", RELEASES)
+def test_an_edit_around_it(release: str, number: int, name: str) -> None:
+    edit = modifications.ALL[number].EDITS[name]
+    edited = edit.change(files_of(release))
+    if edited == files_of(release):
+        pytest.skip("nothing to edit in this release")
+    assert_fate(edited, edit.fate, number)
+
+
+def test_the_names_of_edits_are_distinct() -> None:
+    assert len([*each("EDITS")]) == len([edit for edit in EDITS.values() if edit.number])
+
+
+# How it looks by hand ------------------------------------------------------------------------------------------------
 
 HAND_MADE = ("8.0.136", "8.2.50", "8.4.190")
 

@@ -1,0 +1,100 @@
+"""The arguments of distillation are train arguments; misspelt ones are still refused."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from edits import Edit, Fate, removed, renamed, sub
+from promises import Break
+from spelling import Place, Spelling
+from statements import CFG, Patched, Sabotage, fail, in_order, text_of
+
+
+def landing(checkout: Patched) -> str:
+    """Check where it landed, and return the code that it hangs on."""
+    checkout.imports(CFG, "DISTILL_ARGS", "complete_argument")
+    _bare_arguments(checkout)
+    check = checkout.scope(CFG, "check_dict_alignment", "check_cfg_mismatch")
+    joined = check.one(r"(\w+) = \{\*\1, \*DISTILL_ARGS\}$")
+    base, place = joined.text.split()[0], joined
+    if check.name != "check_cfg_mismatch":  # which is for the arguments of runs alone
+        place = joined.around[-1] if joined.around else joined
+        if place.text != "if 'mode' in base:" or len(joined.block) != 1:
+            fail(f"expected the settings of ultralytics to be left alone, line {joined.line}")
+    mismatched = [node for node in ast.walk(check.node) if isinstance(node, ast.comprehension) and node.ifs]
+    tests = [test for node in mismatched for test in node.ifs if re.search(rf"not in {base}\b", text_of(test))]
+    if place.around or not tests:
+        fail(f"expected {base} to be what the arguments are compared with")
+    in_order(("DISTILL_ARGS", joined.line), ("the comparison", min(test.lineno for test in tests)))
+    if not re.match(rf"{base}, \w+ = ", place.beside(-1)):
+        fail(f"expected it directly after the keys, not after {place.beside(-1)!r}")
+    return f"{check.name}: {place.beside(-1)} ... {place.beside(1)}"
+
+
+def _bare_arguments(checkout: Patched) -> None:
+    """Require an argument of the command line to be completed before it is split at its equals sign."""
+    entrypoint = checkout.scope(CFG, "entrypoint")
+    completed, split = entrypoint.one(r"a = complete_argument\(a\)$"), entrypoint.one(r"if '=' in a:")
+    if completed.around != split.around or completed.index > split.index:
+        fail(f"expected complete_argument before \"if '=' in a\", not before {completed.beside(1)!r}")
+
+
+SABOTAGE = {
+    "the arguments join after the comparison": Sabotage(
+        CFG,
+        r"(?s)( +if \"mode\" in base:[^\n]*\n)( +base_keys = \{\*[^\n]*\n)(.*?)( +from difflib)",
+        r"\3    \1    \2\4",
+    ),
+    "the settings take the arguments, too": Sabotage(CFG, r'if "mode" in base:', "if base:"),
+}
+
+_MISMATCHED = Place(CFG, r"if [kx] not in base(?:_keys)?(?P<here>)")
+_RAISE = Place(
+    CFG, r"^ +if (?:mismatched|\(?mismatched := .*):\n(?:.*\n)+?(?P<here>(?P<indent> +)raise SyntaxError\(string.*\n)"
+)
+_COMPARED = Place(CFG, r"^(?P<here>)(?P<indent> +)(?:mismatched = |if \(?mismatched := )")
+_OVERRIDES = Place(CFG, r"^(?P<indent> +)overrides = cfg2dict\(overrides\)\n(?P<here>)")
+
+BY_HAND = {
+    "the tutorial's": Spelling(_RAISE, "# raise SyntaxError(string + CLI_HELP_MSG) from e"),
+    "pass": Spelling(_RAISE, "pass"),
+    "return": Spelling(_RAISE, "return"),
+    "print": Spelling(_RAISE, "print(string)"),
+    "a warning": Spelling(_RAISE, "LOGGER.warning(string)"),
+    "a warning, and return": Spelling(_RAISE, "LOGGER.warning(string)\nreturn"),
+    "a loop over warnings": Spelling(_RAISE, "for line in string.splitlines(): LOGGER.warning(line)\npass"),
+    "a warning, and return None": Spelling(_RAISE, "LOGGER.warning(string)\nreturn None"),
+    "a condition that never holds": Spelling(_RAISE, "if False:\n    raise SyntaxError(string)"),
+    "an early return": Spelling(_COMPARED, "return"),
+    "the teacher taken out before": Spelling(_OVERRIDES, 'overrides.pop("model_t", None)'),
+    "the teacher let through": Spelling(_MISMATCHED, ' and {"model_t"}.isdisjoint(custom)'),
+}
+
+
+EDITS = {
+    "check_dict_alignment renamed": renamed(CFG, "check_dict_alignment"),
+    "no keys to compare": removed(CFG, r"base_keys, custom_keys = "),
+    "the keys in lists": Edit(
+        sub(CFG, r"(base_keys, custom_keys = \()(?:frozen)?set\(x\.keys\(\)\)", r"\1list(x.keys())"), Fate.PATCHED
+    ),
+}
+
+PATCH = "patches/13-train-arguments.patch"
+
+BREAKS: tuple[Break, ...] = (
+    Break(
+        "misspelt arguments are refused with suggestions",
+        PATCH,
+        "+         base_keys = {*base_keys, *DISTILL_ARGS}",
+        "+         custom_keys = base_keys",
+        "bad_input::makes_no_sense and 8.2.50",
+    ),
+    Break(
+        "a bare boolean on the command line counts",
+        PATCH,
+        "+     a = complete_argument(a)\n",
+        "+     complete_argument(a)\n",
+        "tutorial_script::command_line_takes and 8.4.190",
+    ),
+)

@@ -1,0 +1,45 @@
+"""The figures that a run shows: distill_columns.py."""
+
+from __future__ import annotations
+
+from promises import Break
+
+COLUMNS = "patches/distill_columns.py"
+
+BREAKS = (
+    Break(
+        "results.csv has the three losses",
+        COLUMNS,
+        'if prefix == "train" else {}',
+        "if False else {}",
+        "display::results_csv and 8.2.50",
+    ),
+    Break(
+        "the curves are upstream's and ours",
+        COLUMNS,
+        "j if j < first else j + len(ours)",
+        "j",
+        "display::curves and 8.0.136",
+    ),
+    Break(
+        "the losses shown are means over the epoch",
+        COLUMNS,
+        "self[column] = (self[column] * self.batches + value) / (self.batches + 1)",
+        "self[column] = value",
+        "display::means_over and 8.2.50",
+    ),
+    Break(
+        "the means begin anew with each epoch",
+        COLUMNS,
+        "        self.batches = 0\n        self.update",
+        "        self.update",
+        "display::means_over and 8.2.50",
+    ),
+    Break(
+        "without results the curves are missed as ever",
+        COLUMNS,
+        'glob("results*.csv")), "")',
+        'glob("results*.csv")))',
+        "display::missed and 8.2.50",
+    ),
+)

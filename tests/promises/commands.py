@@ -1,0 +1,103 @@
+"""What the commands do, and what they say."""
+
+from __future__ import annotations
+
+from promises import Break
+
+CLI = "distillpatch/cli.py"
+COMMANDS = "distillpatch/commands.py"
+DIFF = "distillpatch/report/diff.py"
+
+BREAKS = (
+    Break(
+        "a second apply changes nothing",
+        COMMANDS,
+        "in_place.issuperset(self.conditions.values())",
+        "not self.conditions",
+        "cli::there_and_back and 8.2.50",
+    ),
+    Break(
+        "an upgrade of the release is told",
+        COMMANDS,
+        "Standing.RESTORED if same_release else Standing.OVERWRITTEN",
+        "Standing.PATCHED",
+        "cli::upgraded",
+    ),
+    Break(
+        "edits after the apply are told",
+        COMMANDS,
+        "            return Standing.EDITED\n",
+        "            return Standing.PATCHED\n",
+        "cli::edited",
+    ),
+    Break(
+        "uncommitted changes are told",
+        COMMANDS,
+        "    return unsaved\n",
+        "    return []\n",
+        "cli::uncommitted",
+    ),
+    Break(
+        "diff after apply shows what was changed",
+        COMMANDS,
+        "FileChange(file.path, file.original, file.patched)",
+        "FileChange(file.path, file.patched, file.patched)",
+        "cli::there_and_back and 8.2.50",
+    ),
+    Break(
+        "stdout holds nothing but the diff",
+        CLI,
+        '({checkout.found})", err=True)',
+        '({checkout.found})")',
+        "cli::all_that_stdout_holds",
+    ),
+    Break(
+        "a dry run writes nothing",
+        CLI,
+        "        _show(unified_diff(situation.in_package(situation.application()[0])))\n        return\n",
+        "        _show(unified_diff(situation.in_package(situation.application()[0])))\n",
+        "cli::there_and_back and 8.2.50",
+    ),
+    Break(
+        "what a user can cause is no traceback",
+        CLI,
+        "        except DistillpatchError as error:\n            raise click.ClickException(str(error)) from error\n",
+        "        except ZeroDivisionError as error:\n            raise click.ClickException(str(error)) from error\n",
+        "cli::not_a_checkout",
+    ),
+    Break(
+        "--exit-code tells that there is a difference",
+        CLI,
+        "        sys.exit(1)\n",
+        "        sys.exit(0)\n",
+        "cli::exit_code",
+    ),
+    Break(
+        "a reader that stops early is no error",
+        CLI,
+        "if error.errno == errno.EPIPE:",
+        "if False:",
+        "cli::stops_early",
+    ),
+    Break(
+        "NO_COLOR is honoured",
+        CLI,
+        "ctx.color = False",
+        "pass",
+        "cli::colors",
+    ),
+    Break(
+        "git takes the diff of a file without a final newline",
+        DIFF,
+        '+ b"\\n\\\\ No newline at end of file\\n"',
+        '+ b"\\n"',
+        "render",
+    ),
+    Break(
+        "the command line starts without torch",
+        CLI,
+        "import json\n",
+        "import json\nimport unittest.mock\nimport importlib\nimportlib.import_module('torch')\n",
+        "cli::heavy",
+    ),
+)

@@ -1,0 +1,59 @@
+"""The losses of distillation: AddLoss.py."""
+
+from __future__ import annotations
+
+from promises import Break
+
+LOSSES = "patches/AddLoss.py"
+
+BREAKS = (
+    Break(
+        "an online teacher learns nothing from being imitated",
+        LOSSES,
+        "t_p.detach().float()",
+        "t_p.float()",
+        "gradient::learns_nothing and 8.3.200",
+    ),
+    Break(
+        "the losses are computed in float32",
+        LOSSES,
+        "torch.autocast(device.type, enabled=False)",
+        "nullcontext()",
+        "losses",
+    ),
+    Break(
+        "a teacher's maps of another size are scaled",
+        LOSSES,
+        "if t.shape[2:] != s.shape[2:]:",
+        "if False:",
+        "models::8.0.136",
+    ),
+    Break(
+        "the losses are in float32 in a trainer with mixed precision",
+        LOSSES,
+        "torch.autocast(device.type, enabled=False)",
+        "nullcontext()",
+        "precision::8.4.190",
+    ),
+    Break(
+        "the logit loss is in float32 in a trainer with mixed precision",
+        LOSSES,
+        "F.mse_loss(p.float(), t_p.detach().float())",
+        "(p - t_p.detach()).square().mean()",
+        "precision::8.4.190",
+    ),
+    Break(
+        "mimic is the tutorial's",
+        LOSSES,
+        "return sum(F.mse_loss(s, t) for s, t in _levels(y_s, y_t))",
+        "return sum(F.l1_loss(s, t) for s, t in _levels(y_s, y_t))",
+        "losses",
+    ),
+    Break(
+        "the feature loss fades within each epoch",
+        LOSSES,
+        "return 1 - 0.9 * ",
+        "return 1 - 0.8 * ",
+        "losses",
+    ),
+)

@@ -1,0 +1,73 @@
+"""The arguments, and how the teacher is found: distill_setup.py."""
+
+from __future__ import annotations
+
+from promises import Break
+
+SETUP = "patches/distill_setup.py"
+
+BREAKS = (
+    Break(
+        "without a teacher the numbers are the pristine release's",
+        SETUP,
+        "    args = trainer.args\n    if trainer.resume:",
+        "    args = trainer.args\n    torch.rand(1)\n    if trainer.resume:",
+        "no_teacher::8.2.50",
+    ),
+    Break(
+        "a teacher that no file holds reaches the workers",
+        SETUP,
+        "_path_of(model) or _save_beside(model, trainer.save_dir)",
+        "_path_of(model) or 'teacher.pt'",
+        "several_processes::launcher and 8.3.200",
+    ),
+    Break(
+        "args.yaml names the teacher and stays small",
+        SETUP,
+        "    args.model_t = _path_of(model) or",
+        "    _ = _path_of(model) or",
+        "resume::stay_small and 8.2.50",
+    ),
+    Break(
+        "a missing teacher is one clear error",
+        SETUP,
+        '    raise FileNotFoundError(\n        f"model_t',
+        '    return path\n    raise FileNotFoundError(\n        f"model_t',
+        "bad_input::makes_no_sense and 8.2.50",
+    ),
+    Break(
+        "a teacher that differs from its file is saved beside the run",
+        SETUP,
+        "if same else None",
+        "",
+        "tutorial_script::tutorials_script and 8.2.50",
+    ),
+    Break(
+        "a teacher may be in half precision",
+        SETUP,
+        "return deepcopy(teacher).float()",
+        "return deepcopy(teacher)",
+        "tutorial_script::tutorials_script and 8.2.50",
+    ),
+    Break(
+        "a bare argument that needs a value is refused",
+        SETUP,
+        "    if not isinstance(DISTILL_ARGS[argument], bool):\n",
+        "    if False:\n",
+        "tutorial_script::missing_on_the_command_line and 8.4.190",
+    ),
+    Break(
+        "an official teacher is where every process finds it",
+        SETUP,
+        "return Path(downloads.attempt_download_asset(str(path))).resolve(strict=True)",
+        "return path",
+        "models::official and 8.4.190",
+    ),
+    Break(
+        "a caller's teacher stays as it was",
+        SETUP,
+        "return deepcopy(teacher).float()",
+        "return teacher.float()",
+        "tutorial_script::leaves_its_teacher_alone and 8.4.190",
+    ),
+)
