@@ -73,6 +73,16 @@ def test_a_named_path_wins_over_the_current_folder(tmp_path: Path) -> None:
     assert locate(named, current, NOWHERE).root == named
 
 
+@pytest.mark.parametrize("named", ["", "numa_ultralytics"])
+def test_a_package_of_another_name_is_told_as_such(named: str, tmp_path: Path) -> None:
+    package = plant(tmp_path) / "ultralytics"
+    (package / "engine").mkdir(exist_ok=True)
+    (package / "engine" / "trainer.py").touch()
+    package = package.rename(tmp_path / "numa_ultralytics")
+    with pytest.raises(CheckoutError, match=rf"{package} is a package like ultralytics 8\.2\.50, but of another name"):
+        locate(tmp_path / named, tmp_path, NOWHERE)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

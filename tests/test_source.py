@@ -42,7 +42,11 @@ def test_bytes_survive_reading_and_writing(content: bytes, encoding: str) -> Non
         ),
         (b"def f(:\n", r"cannot be parsed by Python .* \(line 1\)"),
         (b"if x:\n\ta()\n        b()\n", "cannot be parsed by Python"),
-        (b"<<<<<<< HEAD\nx = 1\n=======\n", "cannot be parsed by Python"),
+        (
+            b"a()\r\n<<<<<<< HEAD\r\nx = 1\r\n=======\r\nx = 2\r\n>>>>>>> topic\r\n",
+            r"^m\.py has the marks of a merge conflict, at lines 2, 4, 6\. Finish the merge first\.$",
+        ),
+        (b"'''\n=======\n'''\nx = = 1\n", "cannot be parsed by Python"),
         (b"x = '\x00'\n", "cannot be parsed by Python"),
         (b"x = '\xff'\n", r"m\.py cannot be decoded"),
         (b"# coding: no-such-thing\n", r"m\.py cannot be decoded: unknown encoding"),

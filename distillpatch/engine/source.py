@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import sys
 import tokenize
 import warnings
@@ -20,6 +21,8 @@ from distillpatch.engine.scope import DEFINITIONS, MODULE, Scope
 from distillpatch.engine.text import SourceError, Text
 from distillpatch.syntax import parse
 
+# What git, and others, leave where two versions of a file overlap.
+_CONFLICT = re.compile(r"^([<|=>])\1{6}(?![<|=>])", re.MULTILINE)
 _LONGEST_SOURCE = 8 * 1024 * 1024
 
 
@@ -53,6 +56,12 @@ class Source(Text):
         try:
             return parse(self.text)
         except SyntaxError as error:
+            marks = [*_CONFLICT.finditer(self.text)]
+            if any(mark[1] == "<" for mark in marks):
+                lines = ", ".join(str(self.line_of(mark.start())) for mark in marks)
+                raise SourceError(
+                    f"{self.path} has the marks of a merge conflict, at lines {lines}. Finish the merge first."
+                ) from error
             where = f" (line {error.lineno})" if error.lineno else ""
             raise self._unparsed(where, error.msg) from error
         except (ValueError, RecursionError, MemoryError) as error:

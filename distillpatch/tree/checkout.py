@@ -18,6 +18,7 @@ from distillpatch.tree.files import read_ordinary
 
 PACKAGE = "ultralytics"
 PYTHON_PATH = "PYTHONPATH"
+_TRAINER = Path("engine", "trainer.py")
 
 # What is looked into has some 2 KB; Python needs half a second to parse the worst module that fits into this.
 _MAX_FILE = 64 * 2**10
@@ -135,6 +136,14 @@ def _named(path: Path) -> Checkout:
         raise CheckoutError(
             f"{path} does not exist. Name a checkout's root, the package folder itself, or a site-packages folder."
         )
+    for trainer in (root / _TRAINER, *sorted(root.glob(f"*/{_TRAINER}"))):
+        package = trainer.parent.parent
+        if trainer.is_file() and (version := _version(package)):
+            raise CheckoutError(
+                f"{package} is a package like ultralytics {version}, but of another name. distillpatch changes a "
+                f"package whose folder, and whose imports of itself, are named {PACKAGE}: give it that name, in its "
+                "imports as well, and name it again."
+            )
     raise CheckoutError(
         f"{path} is not an ultralytics checkout: expected {PACKAGE}/__init__.py in it, stating a version. Name a "
         "checkout's root, the package folder itself, or a site-packages folder that has ultralytics."
@@ -161,7 +170,7 @@ def _checkout(root: Path, found: str, *, is_named: bool = False) -> Checkout:
     root = root.resolve()
     release = _version(root / PACKAGE)
     assert release is not None
-    if (root / PACKAGE / "yolo" / "engine").is_dir() and not (root / PACKAGE / "engine" / "trainer.py").is_file():
+    if (root / PACKAGE / "yolo" / "engine").is_dir() and not (root / PACKAGE / _TRAINER).is_file():
         raise CheckoutError(
             f"{root / PACKAGE} is ultralytics {release}, whose trainer still lies under ultralytics/yolo/. "
             "distillpatch works from 8.0.136 on: upgrade ultralytics."
