@@ -152,7 +152,7 @@ class _Package:
         for base in definition.node.bases:
             if isinstance(base, ast.Name) and (found := self.definition(definition.path, base.id)):
                 yield found
-            elif isinstance(base, ast.Attribute):  # yolo.detect.DetectionTrainer: by its name alone
+            elif isinstance(base, ast.Attribute):  # package.module.Name: by its name alone
                 for path in self._containing("class", [base.attr]):
                     yield from (found for found in self._classes(path) if found.node.name == base.attr)
 
