@@ -9,7 +9,7 @@ RELEASES := all
 DIR := .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough lint format matrix forks fuzz breaks speed learning learning-check clean
+.PHONY: help demo test thorough lint format matrix forks fuzz breaks speed cost learning learning-check clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -51,6 +51,9 @@ breaks:  ## break each promise in a copy of the project, and require that a test
 
 speed:  ## measure how long a step takes with a teacher, compared with what it has to take
 	$(IN) main python tools/step_time.py
+
+cost:  ## measure how the time of a command grows with the size of a file
+	$(IN) main python tools/cost.py
 
 learning:  ## measure what students learn alone and from a teacher, and write docs/learning.md; goes on where it stopped
 	$(IN) main python tools/learning.py run $(RUNS)

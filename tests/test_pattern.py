@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import libcst as cst
 import pytest
 
-from distillpatch.engine.matching import Code, find
+from distillpatch.engine import matching
+from distillpatch.engine.matching import Code, TooRepetitive, _Search, find
 from distillpatch.engine.pattern import Pattern, PatternError
 from distillpatch.engine.spelling import required_words, split_choices
 
@@ -204,6 +205,35 @@ def test_a_gap_before_which_a_hole_was_filled_is_tried_again_for_other_code() ->
     code = "x = f(a)\nx = f(b)\nuse(c)\nuse(b)\n"
     (match,) = find(Pattern("x = f($X)\n...\nuse($X)"), Code(cst.parse_module(code).body))
     assert cst.Module([]).code_for_node(match.holes["X"]) == "b"
+
+
+def test_what_would_take_the_square_of_the_block_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "_MOST_COMPARISONS", 10_000)
+    code = "".join(f"x = f({n})\n" for n in range(200))
+    with pytest.raises(TooRepetitive):
+        find(Pattern("x = f($X)\n...\nuse($X)"), Code(cst.parse_module(code).body))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code"),
+    [
+        ("a()\n...\nb()\n...\nc()", "a()\n" * 1_000 + "b()\n" * 1_000),
+        ("a()\n...\nb()\n...\nc()\n...\nd()", "a()\n" * 1_000 + "b()\n" * 1_000 + "c()\n" * 1_000),
+        ("a()\n...\nb()", "a()\n" * 2_000 + "b()\n"),
+        ("with x:\n    ...\n    a()\n    ...\n    b()\n    ...", "with x:\n" + "    a()\n    c()\n" * 1_000),
+        ("f(..., a, ..., b, ..., c)", f"f({'a, b, ' * 1_000})"),
+        ("x = $X\n...\ny = $Y\n...\nz()", "".join(f"x = {n}\n" for n in range(1_000)) + "y = 1\n" * 1_000),
+    ],
+)
+def test_the_time_grows_with_the_block_and_not_with_a_power_of_it(pattern: str, code: str) -> None:
+    search = _Search(Pattern(pattern))
+    for block, _ in Code(cst.parse_module(code).body).blocks:
+        for start in range(len(block)):
+            search.statements(block, start, False)
+    if search._pattern.expression:
+        for node in Code(cst.parse_module(code).body).nodes(search._pattern.kinds):
+            search.expression(node)
+    assert search._comparisons <= 8 * code.count("\n") + 16 * code.count(",")
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def test_a_missing_file_is_named() -> None:
 
 @pytest.mark.parametrize("path", built_in().edited_files)
 def test_a_file_that_does_not_parse_is_named_with_the_line(path: str) -> None:
-    broken = {**pristine("8.2.50"), path: b"x = 1\n<<<<<<< HEAD\n"}
+    broken = {**pristine("8.2.50"), path: b"x = 1\nx = = 2\n"}
     with pytest.raises(SourceError, match=rf"{re.escape(path)} cannot be parsed by Python .* \(line 2\)"):
         make_plan(built_in(), broken, "8.2.50")
 

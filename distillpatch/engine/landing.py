@@ -11,7 +11,7 @@ import libcst as cst
 from distillpatch.engine import layout
 from distillpatch.engine.edit import Edit
 from distillpatch.engine.imports import add_imports, taken_names
-from distillpatch.engine.matching import Match, find
+from distillpatch.engine.matching import Match, TooRepetitive, find
 from distillpatch.engine.modification import Alternative
 from distillpatch.engine.nodes import Items
 from distillpatch.engine.patchset import PatchSet
@@ -113,7 +113,16 @@ def _find(alternative: Alternative, scope: Scope) -> list[Match]:
     # Most signs, and most alternatives for other releases, fail here, before anything is parsed.
     if not alternative.can_match(scope.words):
         return []
-    return find(_compiled(alternative), scope.code)
+    if alternative not in scope.matches:
+        try:
+            scope.matches[alternative] = find(_compiled(alternative), scope.code)
+        except TooRepetitive as error:
+            where = f"{scope.source.path}, {scope.name}"
+            raise PatternError(
+                f"{alternative.origin}: too much of {where} is like the pattern before and after a gap: expected a "
+                "pattern that shows more, or does not have the same $NAME on both sides"
+            ) from error
+    return scope.matches[alternative]
 
 
 @cache

@@ -15,7 +15,7 @@ from operator import itemgetter
 
 import libcst as cst
 
-from distillpatch.engine.nodes import Items, canonical, children, fields, items, tree
+from distillpatch.engine.nodes import LITERALS, Items, canonical, children, fields, is_node, items, tree
 from distillpatch.engine.pattern import Pattern, hole, is_gap
 
 # What a pattern leaves open: a hint that it does not mention.
@@ -36,6 +36,15 @@ _HOLDERS = (
     cst.MatchCase,
     cst.SimpleStatementLine,
 )
+
+
+# The pattern times the block is far less than this, in a block of a megabyte. Where code before a gap fills a hole in
+# thousands of ways, and code after it has the hole again, it would be their product.
+_MOST_COMPARISONS = 2_000_000
+
+
+class TooRepetitive(Exception):
+    """Looking for the pattern would take too long."""
 
 
 @dataclass
@@ -123,8 +132,9 @@ class _Search:
         self._holes: dict[str, cst.BaseExpression] = {}
         # Where each gap ends, by all that this depends on; None if there is no way to go on from there.
         self._ends: dict[object, int | None] = {}
+        self._comparisons = 0
         self._meanings: dict[cst.CSTNode, object] = {}
-        self._later: dict[tuple[cst.CSTNode, int], list[str]] = {}
+        self._later: dict[tuple[int, int], list[str]] = {}
         # The items of the code's nodes: these are known by their lists.
         self._lists: dict[cst.CSTNode, Items] = {}
 
@@ -153,21 +163,20 @@ class _Search:
         """Return whether a node (or a plain value) of the pattern matches one of the code."""
         if (name := hole(pattern)) is not None:
             return self._fill(name, code)
-        if isinstance(pattern, cst.Assign) and isinstance(code, cst.AnnAssign):
+        kind = type(pattern)
+        if kind is cst.Assign and type(code) is cst.AnnAssign:
             code = _without_hint(code)
-        if type(pattern) is not type(code):
+        if kind is not type(code):
             return False
-        if not isinstance(pattern, cst.CSTNode) or not isinstance(code, cst.CSTNode):
+        if not is_node(pattern) or not is_node(code):
             return bool(pattern == code)
         self._nodes.append((pattern, code))
-        if isinstance(pattern, (cst.SimpleString, cst.Integer, cst.Float)):
+        if kind in LITERALS:
             return canonical(pattern) == canonical(code)
-        names = fields(type(pattern))
-        if isinstance(pattern, cst.Parameters) and not pattern.star_kwarg and _ends_open(pattern):
-            names = tuple(name for name in names if name != "star_kwarg")
-        return all(self._field(name, getattr(pattern, name), getattr(code, name)) for name in names) and (
-            self._items(pattern, code)
-        )
+        for name in fields(type(pattern)):
+            if not self._field(pattern, name, getattr(pattern, name), getattr(code, name)):
+                return False
+        return self._items(pattern, code)
 
     def _items(self, pattern: cst.CSTNode, code: cst.CSTNode) -> bool:
         wanted, found = items(pattern), items(code)
@@ -175,8 +184,8 @@ class _Search:
             return True
         return self._run(pattern, wanted, 0, self._lists.setdefault(code, found), 0)
 
-    def _field(self, name: str, pattern: object, code: object) -> bool:
-        if name in _HINTS and not pattern:
+    def _field(self, owner: cst.CSTNode, name: str, pattern: object, code: object) -> bool:
+        if not pattern and (name in _HINTS or (name == "star_kwarg" and _ends_open(owner))):
             return True
         if name in ("start", "end") and isinstance(pattern, str):  # an f-string's prefix and quotes
             return True
@@ -219,7 +228,7 @@ class _Search:
         if index == len(pattern):
             return start == len(code) or not whole
         mark = self._mark()
-        if is_gap(pattern[index]):
+        if id(pattern[index]) in self._pattern.gaps:
             if self._gap(owner, pattern, index, code, start, whole):
                 return True
         elif start < len(code):
@@ -238,12 +247,15 @@ class _Search:
         tried = []
         matches = False
         while at <= len(code) and not matches:
-            key = (owner, index, id(code), at, meant)
+            key = (id(owner), index, id(code), at, meant)
             known = self._ends.get(key, at)
             if known is None:
                 break
             at = known
             tried.append(key)
+            self._comparisons += 1
+            if self._comparisons > _MOST_COMPARISONS:
+                raise TooRepetitive
             matches = self._run(owner, pattern, index + 1, code, at, whole)
             at += not matches
         self._ends.update(dict.fromkeys(tried, at if matches else None))
@@ -253,13 +265,15 @@ class _Search:
 
     def _meant(self, owner: cst.CSTNode, pattern: Items, index: int) -> tuple[tuple[str, object], ...]:
         """Return what is bound already of the holes that are in the items after an index."""
-        if (owner, index) not in self._later:
-            self._later[owner, index] = sorted({name for item in pattern[index:] for name in self._pattern.holes(item)})
-        bound = (name for name in self._later[owner, index] if name in self._holes)
+        later = self._later.get((id(owner), index))
+        if later is None:
+            names = {name for item in pattern[index:] for name in self._pattern.holes(item)}
+            later = self._later[id(owner), index] = sorted(names)
+        bound = (name for name in later if name in self._holes)
         return tuple((name, self._meaning(self._holes[name])) for name in bound)
 
 
-def _ends_open(parameters: cst.Parameters) -> bool:
+def _ends_open(parameters: cst.CSTNode) -> bool:
     """Return whether the parameters of a pattern end with a gap, in which ``**kwargs`` may be."""
     return any(map(is_gap, (items(parameters) or ())[-1:]))
 

@@ -69,6 +69,12 @@ class Pattern:
         return frozenset([type(expression)] if expression else [])
 
     @cached_property
+    def gaps(self) -> frozenset[int]:
+        """The gaps, by their identities."""
+        roots = (self.module, *(choice for choices in self.choices.values() for choice in choices))
+        return frozenset(id(node) for root in roots for node in tree(root) if is_gap(node))
+
+    @cached_property
     def first(self) -> cst.CSTNode:
         """The expression, or the first statement that is no gap."""
         return self.expression or next(statement for statement in self.statements if not is_gap(statement))
@@ -117,7 +123,7 @@ class Pattern:
 
 def hole(node: object) -> str | None:
     """Return the name of the hole that a node of a pattern is, if it is one."""
-    if isinstance(node, cst.Name) and node.value.startswith(HOLE_PREFIX):
+    if type(node) is cst.Name and node.value.startswith(HOLE_PREFIX):
         return node.value.removeprefix(HOLE_PREFIX)
     return None
 

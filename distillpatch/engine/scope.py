@@ -8,7 +8,7 @@ from functools import cached_property
 
 import libcst as cst
 
-from distillpatch.engine.matching import Code
+from distillpatch.engine.matching import Code, Match
 from distillpatch.engine.nesting import refuse_deep_nesting, refuse_deep_tree
 from distillpatch.engine.nodes import Items
 from distillpatch.engine.positions import Positions
@@ -31,6 +31,7 @@ class Scope:
         name: Its dotted name.
         first_line: Its first line, decorators included.
         last_line: Its last line.
+        matches: What was found in it, by what was looked for.
     """
 
     def __init__(self, source: Text, name: str, tree: ast.Module | ast.stmt, first_line: int, last_line: int) -> None:
@@ -38,6 +39,7 @@ class Scope:
         self.name = name
         self.first_line = first_line
         self.last_line = last_line
+        self.matches: dict[object, list[Match]] = {}
         self._tree = tree
 
     @property
