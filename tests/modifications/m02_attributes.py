@@ -92,6 +92,7 @@ BY_HAND = {
     ),
     "a relative import": Spelling(_IMPORTS, "from ..utils.AddLoss import FeatureLoss"),
     "an import of the module": Spelling(_IMPORTS, "import ultralytics.utils.AddLoss as losses"),
+    "an import beside another": Spelling(_IMPORTS, "from ultralytics.utils import loss, AddLoss"),
     "an import from the package": Spelling(_IMPORTS, "from ultralytics.utils import AddLoss"),
     "an if on one line": Spelling(_ATTRIBUTES, 'if "model_t" in overrides: self.model_t = overrides.pop("model_t")'),
     "chained": Spelling(_ATTRIBUTES, "self.featureloss = x = 0"),

@@ -46,7 +46,7 @@ BY_HAND = {
     "only the student": Spelling(_HEAD, "self.model = de_parallel(self.model)"),
     "only the teacher": Spelling(_HEAD, "if self.model_t is not None:\n    self.model_t = de_parallel(self.model_t)"),
     "the loss on its device": Spelling(_HEAD, "self.distillloss = FeatureLoss(s, t).to(self.device)"),
-    "the loss by the module's name": Spelling(_HEAD, "self.distillloss = AddLoss.FeatureLoss(s, t)"),
+    "the loss by the module's name": Spelling(_HEAD, "self.distillloss = losses.FeatureLoss(s, t)"),
     "in the set-up": Spelling(DEVICE, "self.distillloss = FeatureLoss(s, t)"),
 }
 

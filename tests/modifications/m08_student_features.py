@@ -52,6 +52,9 @@ BY_HAND = {
     "only the features": Spelling(_FORWARD, "stu_features = self.features(batch)"),
     "another name": Spelling(_FORWARD, 'feats = get_fpn_features(batch["img"], self.model)'),
     "by keyword": Spelling(_FORWARD, 'feats = get_fpn_features(model=self.model, x=batch["img"])'),
+    "of the model itself": Spelling(_FORWARD, 'feats = get_fpn_features(batch["img"], de_parallel(self.model))'),
+    "outputs in a tuple": Spelling(_FORWARD, 'pred_s, rest = self.model(batch["img"]), None'),
+    "features in a tuple": Spelling(_FORWARD, "(first, stu_features) = self.features(batch)"),
 }
 
 

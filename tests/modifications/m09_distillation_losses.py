@@ -104,6 +104,11 @@ BY_HAND = {
     ),
     "only the features": Spelling(_BACKWARD, "tea_features = get_fpn_features(batch['img'], self.model_t)"),
     "the features by keyword": Spelling(_BACKWARD, "t = get_fpn_features(x=batch['img'], model=self.model_t)"),
+    "the features of the teacher itself": Spelling(_BACKWARD, "t = get_fpn_features(x, de_parallel(self.model_t))"),
+    "only the teacher's outputs": Spelling(_BACKWARD, "pred_t = self.model_t(batch['img'])"),
+    "only the outputs' loss": Spelling(_BACKWARD, "extra = Distill_LogitLoss(outputs, pred_t)()"),
+    "only the sum": Spelling(_BACKWARD, "self.loss += self.featureloss"),
+    "only the sum, written out": Spelling(_BACKWARD, "self.loss = self.loss + self.logitloss"),
     "the loss by keyword": Spelling(_BACKWARD, "self.loss += self.distillloss(y_s=s, y_t=t)"),
 }
 

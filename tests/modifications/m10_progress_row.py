@@ -61,6 +61,9 @@ BY_HAND = {
         for name in ("self.featureloss", "self.teacherloss", "self.logitloss")
         for loss in (name, f"float({name})", f"{name}.item()")
     },
+    "a loss if there is a teacher": Spelling(_ROW, " self.featureloss if self.model_t else 0,"),
+    "losses in a list": Spelling(_ROW, " *[self.teacherloss, self.logitloss],"),
+    "losses in a list if there is a teacher": Spelling(_ROW, " *([self.featureloss] if self.model_t else []),"),
     "only the places": Spelling(_ROW_PLACES, "5"),
 }
 
