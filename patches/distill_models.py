@@ -114,11 +114,13 @@ def active_branches(model):
         boxes[0].register_forward_hook(lambda *_, branch=branch: active.append(branch))
         for branch, (boxes, _) in branches(head(model)).items()
     ]
-    with at_rest(model) as blank:
-        head(model).training = True  # which spares it to make boxes of its outputs
-        model(blank)
-    for handle in handles:
-        handle.remove()
+    try:
+        with at_rest(model) as blank:
+            head(model).training = True  # which spares it to make boxes of its outputs
+            model(blank)
+    finally:
+        for handle in handles:
+            handle.remove()
     return active
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 
 import torch.nn as nn
 
@@ -17,23 +18,42 @@ def optimizer_arguments(trainer):
         trainer (BaseTrainer): Its distillation is set up.
 
     Returns:
-        (dict): Arguments by name; none without a teacher, so that a build_optimizer that does not know them, in a
-            trainer of the user's own, is called as ever.
-
-    Raises:
-        TypeError: If there is a teacher and such a build_optimizer.
+        (dict): Arguments by name; none without a teacher, or for a build_optimizer of the user's own that does not take
+            them: it may know what distillation trains from the trainer, see check_optimizer.
     """
     if trainer.model_t is None:
         return {}
     arguments = {key: getattr(trainer, key) for key in ("model_t", "distillloss", "distillonline")}
     try:
         inspect.signature(trainer.build_optimizer).bind_partial(**arguments)
-    except TypeError as e:
-        raise TypeError(
-            f"model_t: expected {type(trainer).__name__}.build_optimizer to take {', '.join(arguments)}; "
-            "let it take **kwargs, and hand them on to super().build_optimizer"
-        ) from e
+    except TypeError:
+        return {}
     return arguments
+
+
+def check_optimizer(trainer):
+    """Refuse an optimizer that does not train all that distillation trains, each parameter in one group.
+
+    Args:
+        trainer (BaseTrainer): Its optimizer is built.
+
+    Raises:
+        TypeError: If a parameter is in no group, or in several.
+    """
+    grouped = Counter(id(parameter) for group in trainer.optimizer.param_groups for parameter in group["params"])
+    trained = {
+        "the feature loss": trainer.distillloss,
+        "the teacher": trainer.model_t if trainer.distillonline else None,
+    }
+    for name, module in trained.items():
+        parameters = [p for p in module.parameters() if p.requires_grad] if module is not None else []
+        wrong = [p for p in parameters if grouped[id(p)] != 1]
+        if wrong:
+            raise TypeError(
+                f"model_t: expected {type(trainer).__name__}.build_optimizer to put each parameter of {name} into one "
+                f"group, {len(wrong)} of {len(parameters)} are in none or in several; let it take **kwargs, and hand "
+                "them on to super().build_optimizer"
+            )
 
 
 def group_distillation_parameters(g, model_t, distillloss, distillonline, use_muon=False):

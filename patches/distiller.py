@@ -151,6 +151,11 @@ class Distiller:
         nn.utils.clip_grad_norm_(self.trainer.distillloss.parameters(), max_norm=10.0)
         self.teacher.clip_gradients()
 
+    def release(self):
+        """Unhook both models and forget what was caught of them: a forward pass may have been interrupted."""
+        self.watch_student.stop()
+        self.watch_teacher.stop()
+
     def _resume(self):
         """Restore what was saved with the checkpoint that is resumed, which may lie in another folder than the run."""
         checkpoint = Path(self.trainer.args.model)

@@ -79,15 +79,20 @@ class Spot:
         """Return the innermost statement around this one whose first line matches."""
         return next((spot for spot in reversed(self.around) if re.match(pattern, spot.text)), None)
 
-    def guarded(self, statements: int = 1) -> Spot:
-        """Return the ``if self.model_t is not None:`` that this statement must be in.
+    def guarded(self, condition: str = GUARD, statements: int = 1) -> Spot:
+        """Return the ``if`` with this condition that this statement must be in.
 
         Args:
+            condition: By default, that there is a teacher.
             statements: How many statements it has, this one included; an else it has not.
         """
         guard = self.around[-1] if self.around else self
-        if guard.text != f"if {GUARD}:" or len(self.block) != statements or getattr(guard.statement, "orelse", None):
-            fail(f"expected {self.text!r} directly in 'if {GUARD}:', line {self.line}")
+        if (
+            guard.text != f"if {condition}:"
+            or len(self.block) != statements
+            or getattr(guard.statement, "orelse", None)
+        ):
+            fail(f"expected {self.text!r} directly in 'if {condition}:', line {self.line}")
         return guard
 
 

@@ -133,32 +133,3 @@ def kind(name: str, dimensions: int) -> str:
     if name.endswith("bias"):
         return "bias"
     return "weight" if dimensions > 1 else "norm"
-
-
-# Trainers of the user's own, of which the first was written for a pristine release.
-TRAINERS = """
-from ultralytics.models.yolo.detect import DetectionTrainer
-
-class Old(DetectionTrainer):
-    def build_optimizer(self, model, name="auto", lr=0.001, momentum=0.9, decay=1e-5, iterations=1e5):
-        return super().build_optimizer(model, name, lr, momentum, decay, iterations)
-
-class New(DetectionTrainer):
-    def build_optimizer(self, model, **kwargs):
-        return super().build_optimizer(model, **kwargs)
-
-teacher = save_teacher()
-report(alone=attempt(trainer=Old), taught=attempt(trainer=Old, model_t=teacher))
-report(ready=attempt(trainer=New, model_t=teacher, name="ready"))
-"""
-
-
-@pytest.mark.parametrize("release", ["8.1.24", "8.2.50", "8.4.190"])
-def test_a_trainer_with_a_build_optimizer_of_its_own(
-    release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
-) -> None:
-    facts = lesson(patched(release), tmp_path, digits, TRAINERS).facts
-    assert facts["alone"] == facts["ready"] == {"error": None, "message": "", "started": True}
-    taught = facts["taught"]
-    assert (taught["error"], taught["started"]) == ("TypeError", False)
-    assert taught["message"].startswith("model_t: expected Old.build_optimizer to take model_t, distillloss, ")

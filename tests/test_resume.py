@@ -385,14 +385,43 @@ def test_an_online_teacher_goes_from_branch_to_branch_with_the_student(
     assert [share for _, _, (share, _) in seen] == pytest.approx([0.8, 0.8 - 0.7 / 3, 0.1 + 0.7 / 3, 0.1])
 
 
+# Trained on -----------------------------------------------------------------------------------------------------------
+
+# Every checkpoint that a taught run leaves, finished or interrupted, and the object that the user still has.
 TRAINED_ON = """
-train("taught", model_t=save_teacher())
-report(teacher=getattr(train("on", "taught/weights/last.pt").args, "model_t", None))
+def interrupt(trainer):
+    if trainer.epoch == 0:
+        raise KeyboardInterrupt
+
+def look(name, trainer):
+    report(**{name: getattr(trainer.args, "model_t", None)})
+    report(**{f"{name} columns": (trainer.save_dir / "results.csv").read_text()})
+
+options = {"model_t": save_teacher(), "distillonline": True, "logit_loss": True, "save_period": 1, "epochs": 2}
+train("finished", **options)
+part = YOLO("yolov8n.yaml")
+part.add_callback("on_fit_epoch_end", interrupt)
+try:
+    part.train(**{**SETTINGS, "name": "interrupted", **options})
+except KeyboardInterrupt:
+    pass
+torch.save(torch.nn.Linear(1, 1), "teacher.pt")  # which nobody must miss
+for path in ("finished/weights/last.pt", "finished/weights/epoch1.pt", "interrupted/weights/last.pt"):
+    look(path, train("on", path))
+again = YOLO("interrupted/weights/last.pt")
+for name in ("once", "twice"):
+    again.train(**{**SETTINGS, "name": name})
+    look(name, again.trainer)
 """
 
 
-@pytest.mark.parametrize("release", ["8.2.50", "8.4.190"])
+@pytest.mark.parametrize("release", ["8.0.136", "8.2.50", "8.4.190"])
 def test_a_student_that_is_trained_on_is_taught_only_if_asked_for(
     release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
 ) -> None:
-    assert lesson(patched(release), tmp_path, digits, TRAINED_ON).facts == {"teacher": None}
+    run = lesson(patched(release), tmp_path, digits, TRAINED_ON)
+    checkpoints = ("finished/weights/last.pt", "finished/weights/epoch1.pt", "interrupted/weights/last.pt")
+    for name in (*checkpoints, "once", "twice"):
+        assert run.facts[name] is None, name
+        assert not [column for column in COLUMNS if column in run.facts[f"{name} columns"]], name
+    assert run.log.count("Distillation: ") == 2

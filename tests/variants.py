@@ -172,7 +172,7 @@ SEVERAL = {
         Fate.REFUSED,
     ),
     "a subclass that takes the trainer's name": Edit(
-        append(TRAINER, "class BaseTrainer(BaseTrainer):\n    pass\n"), Fate.PATCHED
+        append(TRAINER, "class BaseTrainer(BaseTrainer):\n    pass\n"), Fate.REFUSED
     ),
     "two trainers of one name": Edit(
         append(TRAINER, "class BaseTrainer:\n    def _setup_train(self):\n        pass\n"), Fate.REFUSED

@@ -7,7 +7,7 @@ import re
 from edits import Edit, Fate, append, removed, sub
 from promises import Break
 from spelling import Place, Spelling
-from statements import TRAINER, Patched, Sabotage, fail, in_order
+from statements import TRAINER, Patched, Sabotage, fail, in_order, spots_in
 
 _NAMES = (
     "featureloss",
@@ -25,7 +25,10 @@ _NAMES = (
 def landing(checkout: Patched) -> str:
     """Check where it landed, and return the code that it hangs on."""
     functions = ("claim_teacher", "given_teacher", "group_distillation_parameters", "load_teacher")
-    checkout.imports(TRAINER, "Distiller", "DistillItems", "optimizer_arguments", *functions)
+    checkout.imports(
+        TRAINER, "Distiller", "DistillItems", "optimizer_arguments", *functions, "check_setup", "distillation"
+    )
+    _defaults(checkout)
     init = checkout.trainer("__init__")
     claim = init.one(r"self\.model_t = ")
     if claim.text != "self.model_t = claim_teacher(self)":
@@ -45,26 +48,22 @@ def landing(checkout: Patched) -> str:
         (anchor.around, anchor.index + 1 + i) for i in range(len(block))
     ]:
         fail(f"expected the attributes directly after self.plot_idx, one below the other, line {block[0].line}")
-    _resumed_teacher(checkout)
     return f"{claim.beside(-1)} ... {claim.beside(1)}; {anchor.text} ... {block[-1].beside(1)}"
 
 
-def _resumed_teacher(checkout: Patched) -> None:
-    """Require the teacher that is given to be among the arguments that a resumed run takes from its checkpoint."""
-    resume = checkout.trainer("check_resume")
-    given = resume.one(r"ckpt_args\.update\(given_teacher\(self\.args\)\)$")
-    if given.beside(1) != "self.args = get_cfg(ckpt_args)":
-        fail(f"expected given_teacher directly before the arguments are made, not before {given.beside(1)!r}")
-    made = resume.one(r"ckpt_args = ")
-    in_order(("the checkpoint's arguments", made.line), ("given_teacher", given.line))
-    if [spot.text for spot in given.around if spot.text != "try:"] != ["if resume:"]:
-        fail("expected given_teacher in 'if resume:'")
+def _defaults(checkout: Patched) -> None:
+    """Require what code reads that subclasses inherit to have a value in the class, before anything is trained."""
+    spots = spots_in(checkout.scope(TRAINER, "BaseTrainer").node.body, ())
+    given = [spot.text for spot in spots if not spot.around and spot.text.startswith(("model_t", "distill"))]
+    if given != ["model_t = None", "distiller = None", "distill_items = DistillItems()"]:
+        fail(f"expected BaseTrainer to have what a run without a teacher has, found {given}")
 
 
 SABOTAGE = {
     "the teacher is claimed after args.yaml": Sabotage(
         TRAINER, r"(?s)( +self\.model_t = claim_teacher[^\n]*\n)(.*?args\.yaml[^\n]*\n)", r"\2\1"
     ),
+    "a subclass has no value without a teacher": Sabotage(TRAINER, r"    model_t = None[^\n]*\n", ""),
     "an attribute is missing": Sabotage(TRAINER, r" +self\.teacherloss = 0\n", ""),
     "an import is missing": Sabotage(TRAINER, r"from ultralytics\.utils\.distiller import Distiller\n", ""),
 }
@@ -135,15 +134,8 @@ BREAKS: tuple[Break, ...] = (
     Break(
         "without a teacher the columns are the pristine release's",
         PATCH,
-        "= DistillItems()",
-        "= DistillItems(dfeaLoss=0.0)",
+        "+ self.distill_items = DistillItems()",
+        "+ self.distill_items = DistillItems(dfeaLoss=0.0)",
         "no_teacher::8.4.190",
-    ),
-    Break(
-        "a run is resumed with a teacher that has moved",
-        PATCH,
-        "ckpt_args.update(given_teacher(self.args))",
-        "given_teacher(self.args)",
-        "resume::teacher_that_has_moved and 8.2.50",
     ),
 )

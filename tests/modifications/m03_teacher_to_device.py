@@ -14,7 +14,8 @@ def landing(checkout: Patched) -> str:
     """Check where it landed, and return the code that it hangs on."""
     setup = checkout.trainer("_setup_train")
     moved, built = setup.one(r"self\.model_t = "), setup.one(r"self\.distiller = ")
-    if moved.text != "self.model_t = self.model_t.to(self.device)" or built.text != "self.distiller = Distiller(self)":
+    loaded = "self.model_t = load_teacher(self.model_t).to(self.device)"
+    if moved.text != loaded or built.text != "self.distiller = Distiller(self)":
         fail(f"expected the teacher on the device and a Distiller, found {moved.text} and {built.text}")
     guard = built.guarded(statements=2)
     if moved.around != built.around or moved.index > built.index:
@@ -51,7 +52,7 @@ def ddp_lines(setup: Scope) -> list[int]:
 SABOTAGE = {
     "the feature loss comes after the optimizer": Sabotage(
         TRAINER,
-        rf"(?s)({GUARDED} +self\.model_t = self\.model_t\.to[^\n]*\n[^\n]*\n)(.*?self\._build_train_pipeline\(\)\n)",
+        rf"(?s)({GUARDED} +self\.model_t = load_teacher[^\n]*\n[^\n]*\n)(.*?self\._build_train_pipeline\(\)\n)",
         r"\2\1",
     ),
 }
@@ -99,7 +100,7 @@ BREAKS: tuple[Break, ...] = (
     Break(
         "the teacher is where the student is",
         PATCH,
-        "+     self.model_t = self.model_t.to(self.device)\n",
+        "+     self.model_t = load_teacher(self.model_t).to(self.device)\n",
         "",
         "modifications::lands and m03",
     ),

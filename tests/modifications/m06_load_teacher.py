@@ -1,30 +1,38 @@
-"""The process that trains loads the teacher, before it sets anything up."""
+"""The process that trains makes sure that the teacher is used, and lets go of both models at the end."""
 
 from __future__ import annotations
+
+import ast
 
 from edits import Edit, Fate, removed, renamed, sub
 from promises import Break
 from spelling import Place, Spelling
-from statements import GUARDED, TRAINER, Patched, Sabotage, fail, in_order
+from statements import GUARDED, TRAINER, Patched, Sabotage, fail, head_of
 
 from modifications.m03_teacher_to_device import DEVICE
 
 
 def landing(checkout: Patched) -> str:
     """Check where it landed, and return the code that it hangs on."""
+    watched = checkout.trainer("train").one(r"with distillation\(self\):$")
+    (trained, *others) = [head_of(statement) for statement in ast.iter_child_nodes(watched.statement)][1:]
+    if others or not trained.startswith("self._do_train("):
+        fail("expected the training, and nothing else, in 'with distillation(self):'")
+    if len(checkout.scope(TRAINER, "BaseTrainer").calls("self._do_train")) != 1:
+        fail("expected the training to be begun in one place")
     train = checkout.trainer("_do_train")
-    load = train.one(r"self\.model_t = load_teacher\(self\.model_t\)$")
-    guard = load.guarded()
-    ddp, setup = train.one(r"self\._setup_ddp\("), train.one(r"self\._setup_train\(")
-    in_order(("load_teacher", load.line), ("_setup_ddp", ddp.line), ("_setup_train", setup.line))
-    if guard.around:
-        fail(f"expected load_teacher at the top level of _do_train, line {load.line}")
-    return f"... {guard.beside(1)} {ddp.text}"
+    check, setup = train.one(r"check_setup\(self\)$").guarded(), train.one(r"self\._setup_train\(")
+    if check.around or setup.around or check.beside(-1) != setup.text:
+        fail(f"expected check_setup directly after _setup_train, not after {check.beside(-1)!r}")
+    return f"{watched.around[-1].text} {trained}; {check.beside(-1)}"
 
 
 SABOTAGE = {
-    "the teacher is loaded after the set-up": Sabotage(
-        TRAINER, rf"({GUARDED}[^\n]*load_teacher\([^\n]*\n)((?:[^\n]*\n){{3}})", r"\2\1"
+    "the training is not watched over": Sabotage(
+        TRAINER, r" +with distillation\(self\):\n    ( +self\._do_train\(\)\n)", r"\1"
+    ),
+    "the set-up is checked before it is made": Sabotage(
+        TRAINER, rf"( +self\._setup_train\(\)\n)({GUARDED} +check_setup[^\n]*\n)", r"\2\1"
     ),
 }
 
@@ -59,14 +67,19 @@ EDITS = {
     ),
 }
 
-PATCH = "patches/06-load-teacher.patch"
-
 BREAKS: tuple[Break, ...] = (
     Break(
-        "the process that trains loads the teacher",
-        PATCH,
-        "load_teacher(self.model_t)\n",
-        "self.model_t\n",
-        "modifications::lands and m06",
+        "a trainer that would ignore its teacher is refused",
+        "patches/distill_run.py",
+        '    trainer.add_callback("on_train_batch_end", _confirm)\n',
+        "",
+        "trainers::ignore_its_teacher and 8.2.50",
+    ),
+    Break(
+        "an interrupted training leaves no hooks",
+        "patches/distill_run.py",
+        "            trainer.distiller.release()\n",
+        "            pass\n",
+        "interrupted::leaves_nothing and 8.2.50",
     ),
 )

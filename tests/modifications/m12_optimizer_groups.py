@@ -7,7 +7,7 @@ import ast
 from edits import Edit, Fate, removed, renamed, sub, wrapped
 from promises import Break
 from spelling import Place, Spelling
-from statements import GUARDED, TRAINER, Patched, Sabotage, fail, in_order, text_of
+from statements import TRAINER, Patched, Sabotage, fail, in_order, text_of
 
 
 def landing(checkout: Patched) -> str:
@@ -30,12 +30,12 @@ def landing(checkout: Patched) -> str:
     in_order(("the groups", group.line), ("the optimizer", min(made, default=0)))
 
     step = checkout.trainer("optimizer_step")
-    clip = step.one(r"self\.distiller\.clip_gradients\(\)")
+    clip = step.one(r"self\.distiller\.clip_gradients\(\)").guarded("self.distiller is not None")
     stepped, unscaled = step.one(r"self\.scaler\.step\("), step.one(r"self\.scaler\.unscale_\(")
-    if clip.guarded().around != stepped.around:
+    if clip.around != stepped.around:
         fail("expected the clipping in the same block as the step")
     in_order(("unscale_", unscaled.line), ("clip_gradients", clip.line), ("step", stepped.line))
-    return f"{grouped.text} ... {group.beside(1)}; {clip.guarded().beside(-1)} ... {clip.guarded().beside(1)}"
+    return f"{grouped.text} ... {group.beside(1)}; {clip.beside(-1)} ... {clip.beside(1)}"
 
 
 SABOTAGE = {
@@ -44,7 +44,7 @@ SABOTAGE = {
     ),
     "the Muon group is forgotten": Sabotage(TRAINER, r"(distillonline), use_muon\)", r"\1)"),
     "the gradients are clipped after the step": Sabotage(
-        TRAINER, rf"({GUARDED}[^\n]*clip_gradients\(\)\n)([^\n]*\n)", r"\2\1"
+        TRAINER, r"( +if self\.distiller is not None:\n[^\n]*clip_gradients\(\)\n)([^\n]*\n)", r"\2\1"
     ),
 }
 
