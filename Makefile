@@ -2,6 +2,11 @@
 
 IN := python3 tools/environments.py
 
+# What `make test` runs on the oldest Python: the engine, which reads code with what that Python knows of the language;
+# each command once; and the package.
+ON_OLDEST := $(addprefix tests/test_,edit.py pattern.py plan.py source.py patchset.py patch_folder.py positions.py \
+	packaging.py cli.py::test_there_and_back)
+
 # Which releases `make matrix` goes through; all of them by default.
 RELEASES := all
 
@@ -18,12 +23,13 @@ demo:  ## patch a real release, distill a student with it in three modes, and ta
 	$(IN) main python tools/demo.py
 
 test: lint  ## lint, type-check, and test on every Python and PyTorch that is promised
-	$(IN) cli-oldest python -m pytest -n auto -m "not training and not one_python"
+	$(IN) cli-oldest python -m pytest -n auto $(ON_OLDEST)
 	$(IN) cli-newest python -m pytest -n auto -m "not training and not one_python"
 	$(IN) runtime-oldest python -m pytest tests/test_losses.py
 	$(IN) main python -m pytest -n auto --durations 10 -m "(training or one_python) and not slow"
 
-thorough: test  ## the same, and train with a release of every shape
+thorough: test  ## the same, with a release of every shape, and all that runs on the newest Python on the oldest
+	$(IN) cli-oldest python -m pytest -n auto -m "not training and not one_python"
 	$(IN) main python -m pytest -n auto --durations 10 -m slow
 
 lint:  ## check style and types

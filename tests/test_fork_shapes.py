@@ -8,25 +8,17 @@ from edits import RELEASES, files_of
 from fork_shapes import OWN, SHAPES
 from hunks import pristine
 from statements import TRAINER
-from variants import assert_fate
+from variants import SHARES, assert_fates
 
 from distillpatch.engine.plan import make_plan, paths
 
 pytestmark = pytest.mark.one_python
 
 
+@pytest.mark.parametrize("is_sample", SHARES)
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("release", RELEASES)
-def test_a_fork_of_that_shape(release: str, name: str) -> None:
-    edited = SHAPES[name].change(files_of(release))
-    if edited == files_of(release):
-        pytest.skip("nothing to edit in this release")
-    assert_fate(edited, SHAPES[name].fate, SHAPES[name].number)
-
-
-def test_every_shape_is_of_some_release() -> None:
-    idle = [n for n, shape in SHAPES.items() if all(shape.change(files_of(r)) == files_of(r) for r in RELEASES)]
-    assert idle == []
+def test_forks_of_that_shape(name: str, is_sample: bool) -> None:
+    assert_fates(name, SHAPES[name], is_sample)
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -94,3 +94,12 @@ def test_a_real_release_unpacks_into_a_package(version: str, tmp_path: Path) -> 
     tree = releases.unpack(version, tmp_path / "tree")
     assert (tree / "ultralytics/engine/trainer.py").is_file()
     assert (tree / f"ultralytics-{version}.dist-info/METADATA").is_file()
+
+
+def test_a_sample_is_the_newest_release_and_one_other() -> None:
+    names = [f"test_{number}" for number in range(100)]
+    samples = [releases.sample(name, releases.CORE) for name in names]
+    assert {newest for newest, _ in samples} == {releases.CORE[-1]}
+    assert {other for _, other in samples} == {*releases.CORE[:-1]}
+    assert samples == [releases.sample(name, reversed(releases.CORE)) for name in names]
+    assert releases.sample("a", ["8.4.190"]) == ["8.4.190"]

@@ -15,7 +15,9 @@ from functools import cache
 import landings
 import matrix
 import modifications
-from edits import Edit, Fate, Files, append, both, insert_above, on_text, statement_lines, sub
+import pytest
+from edits import RELEASES, Edit, Fate, Files, append, both, files_of, insert_above, on_text, statement_lines, sub
+from releases import sample
 from statements import CFG, DETECT, MODEL, TRAINER
 
 from distillpatch.engine.plan import make_plan, paths, require
@@ -208,6 +210,19 @@ def patch(files: Files) -> tuple[Mapping[str, bytes] | None, str]:
     except DistillpatchError as error:
         return None, str(error)
     return {change.path: change.after for change in changes if change.after is not None}, ""
+
+
+SHARES = [pytest.param(True, id="sample"), pytest.param(False, id="others", marks=pytest.mark.slow)]
+"""Whether an edit is made to a sample of the releases, or to the others."""
+
+
+def assert_fates(name: str, edit: Edit, is_sample: bool) -> None:
+    """Assert that edited releases meet their fate: a sample of those that can be edited in this way, or the others."""
+    able = [release for release in RELEASES if edit.change(files_of(release)) != files_of(release)]
+    assert able, "no release has what this edits"
+    for release in able:
+        if (release in sample(name, able)) == is_sample:
+            assert_fate(edit.change(files_of(release)), edit.fate, edit.number)
 
 
 def assert_fate(edited: Files, fate: Fate, number: int | None = None) -> None:

@@ -18,6 +18,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from zlib import crc32
 
 from filelock import FileLock
 
@@ -60,11 +61,18 @@ PINNED = (
     "8.4.190",
 )
 
-# Those that `make test` trains with, far enough from each other; `make thorough` trains with all.
+# Those that `make test` trains with, far enough from each other: each module of tests with the newest and one other.
+# `make thorough` trains with all.
 CORE = (OLDEST, "8.0.150", "8.2.50", "8.3.200", "8.4.190")
 
 # A release of every way in which the training loop was written around what we change in it.
 TRAINING_LOOPS = ("8.0.150", "8.2.50", "8.3.150", "8.3.200", "8.4.0", "8.4.60", "8.4.190")
+
+
+def sample(name: str, releases: Iterable[str]) -> list[str]:
+    """Return the newest of some releases and one other, which depends on a name, so that many names see all of them."""
+    newest, *others = sorted(releases, key=version_key, reverse=True)
+    return [newest, *([others[crc32(name.encode()) % len(others)]] if others else [])]
 
 
 class ReleaseError(Exception):
