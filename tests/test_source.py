@@ -68,6 +68,7 @@ def test_what_is_not_python_is_named(content: bytes, message: str) -> None:
         "x = " + "(" * 190 + "1" + ")" * 190,
         "x = a" + " or a" * 10_000,
         "x = (" + "'a' " * 600 + ")",
+        "x = (" + "'a' \n" * 600 + ")",
         "import a" + ".a" * 200_000,
         "from a" + " .\\\na" * 10_000 + " import b",
     ],
@@ -93,9 +94,12 @@ def test_nesting_that_would_exhaust_the_parsers_is_refused_or_read(text: str) ->
 def test_nesting_that_nobody_writes_is_told(code: str, name: str) -> None:
     (scope,) = source(code.format("-" * 80)).scopes(name)
     assert scope.statements
-    (scope,) = source(code.format("-" * 100)).scopes(name)
-    with pytest.raises(SourceError, match=r"m\.py nests deeper than 90 levels"):
-        _ = scope.statements
+    (scope,) = source(code.format("'-' " * 80 + "* ")).scopes(name)
+    assert scope.statements
+    for deep in ("-" * 100, "'-' " * 100 + "* ", "('-'\n" + "'-' \n" * 100 + ") + "):
+        (scope,) = source(code.format(deep)).scopes(name)
+        with pytest.raises(SourceError, match=r"m\.py nests deeper than 90 levels"):
+            _ = scope.statements
 
 
 def test_what_cannot_be_encoded_is_told() -> None:

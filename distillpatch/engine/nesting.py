@@ -5,17 +5,12 @@ from __future__ import annotations
 import ast
 import re
 
-import libcst as cst
-
-from distillpatch.engine.nodes import children
-from distillpatch.engine.text import SourceError
+from distillpatch.engine.text import SourceError, Text
 
 # Real code nests to about 20 levels.
 _DEEPEST_NESTING = 90
 
-# LibCST has about three nodes for one of the compiler's; strings that follow each other are a chain to it.
-_DEEPEST_TREE = 3 * _DEEPEST_NESTING
-
+_STRING = re.compile(r"""(\"{3}|'{3}|["'])(?:\\.|(?!\1).)*\1""", re.DOTALL)
 _DOTTED_NAME = re.compile(r"\b\w+(?:[\s\\]*\.[\s\\]*\w+)+")
 
 
@@ -25,28 +20,39 @@ def refuse_long_names(path: str, text: str) -> None:
         raise _too_deep(f"a dotted name in {path}")
 
 
-def refuse_deep_nesting(path: str, tree: ast.AST) -> None:
-    """Raise SourceError for nesting that LibCST's parser could not take."""
+def refuse_deep_nesting(source: Text, tree: ast.AST) -> None:
+    """Raise SourceError for nesting that LibCST's parser, or what looks at its tree, could not take."""
     nodes = [(tree, 0)]
     while nodes:
         node, depth = nodes.pop()
         if depth > _DEEPEST_NESTING:
-            raise _too_deep(path)
-        nodes += [(child, depth + _levels(child)) for child in ast.iter_child_nodes(node)]
+            raise _too_deep(source.path)
+        for name in node._fields:
+            value = getattr(node, name, None)
+            for child in value if type(value) is list else (value,):
+                if isinstance(child, ast.AST) and child._fields:  # not Load(), Add() and so on
+                    nodes.append((child, depth + _levels(source, child)))
 
 
-def refuse_deep_tree(path: str, tree: cst.CSTNode) -> None:
-    """Raise SourceError for a tree that is too deep to be compared or printed."""
-    level: list[cst.CSTNode] = [tree]
-    for _ in range(_DEEPEST_TREE):
-        level = [child for node in level for child in children(node)]
-    if level:
-        raise _too_deep(path)
+def _levels(source: Text, node: ast.AST) -> int:
+    """Return how many levels deep LibCST nests a node.
+
+    ``a or b or c``, and strings that follow each other, are one node to the compiler and a chain to LibCST.
+    """
+    if isinstance(node, ast.BoolOp):
+        return len(node.values)
+    if isinstance(node, (ast.Constant, ast.JoinedStr)):
+        last = node.end_lineno or node.lineno
+        if last > node.lineno or (node.end_col_offset or 0) - node.col_offset > 2 * _DEEPEST_NESTING:
+            return _strings("\n".join(map(source.line_text, range(node.lineno, last + 1))))
+    return 1
 
 
-def _levels(node: ast.AST) -> int:
-    """Return how many levels deep LibCST nests a node: ``a or b or c`` is a list to the compiler, a chain to LibCST."""
-    return len(node.values) if isinstance(node, ast.BoolOp) else 1
+def _strings(lines: str) -> int:
+    """Return how many strings there are in some lines, if they are many enough to count; at least 1."""
+    if lines.count("'") + lines.count('"') < 2 * _DEEPEST_NESTING:
+        return 1
+    return len(_STRING.findall(lines))
 
 
 def _too_deep(what: str) -> SourceError:

@@ -44,15 +44,18 @@ class OwnVersion:
         return f"{self.path}:{self.line}: {self.name} ({', '.join(self.methods)})"
 
 
-def own_versions(patch_set: PatchSet, texts: Mapping[str, bytes]) -> tuple[OwnVersion, ...]:
+def own_versions(
+    patch_set: PatchSet, texts: Mapping[str, bytes], parsed: Mapping[str, ast.Module] | None = None
+) -> tuple[OwnVersion, ...]:
     """Return the classes of a package that have their own version of a method that they have to inherit.
 
     Args:
         patch_set: Its modifications name these methods, and its hunks the classes that have to inherit them.
         texts: The package's modules by path.
+        parsed: Those of them that have been parsed already.
     """
     methods = [method for modification in patch_set.modifications for method in modification.inherited]
-    package = _Package(texts, {(method.path, method.class_name) for method in methods})
+    package = _Package(texts, {(method.path, method.class_name) for method in methods}, parsed or {})
     used_by: dict[tuple[str, str], str] = {}
     for path, name in sorted(_edited_classes(patch_set) - package.owners):
         if edited := package.definition(path, name):
@@ -109,10 +112,12 @@ class _Package:
         owners: The file and the name of each class whose methods have to be inherited.
     """
 
-    def __init__(self, texts: Mapping[str, bytes], owners: set[tuple[str, str]]) -> None:
+    def __init__(
+        self, texts: Mapping[str, bytes], owners: set[tuple[str, str]], parsed: Mapping[str, ast.Module]
+    ) -> None:
         self.owners = owners
         self._texts = texts
-        self._trees: dict[str, ast.Module | None] = {}
+        self._trees: dict[str, ast.Module | None] = {**parsed}
 
     def defining(self, methods: Iterable[str]) -> Iterator[_Class]:
         """Yield the classes in files that define a method of one of these names, but for the owners."""

@@ -145,7 +145,7 @@ def make_plan(patch_set: PatchSet, files: Files, release: str, package: Mapping[
     )
     by_hand = tuple(_made_by_hand(patch_set, files, sources))
     modules = {**(package or {}), **{path: content for path, content in files.items() if content is not None}}
-    own = own_versions(patch_set, modules)
+    own = own_versions(patch_set, modules, {path: source.tree for path, source in sources.items()})
     refused = by_hand or any(outcome.rejections for outcome in outcomes) or any(version.used_by for version in own)
     changes = () if refused else _changes(patch_set, files, sources, made)
     return Plan(release, outcomes, by_hand, changes, tuple(_notes(patch_set, sources)), own)

@@ -9,7 +9,7 @@ from functools import cached_property
 import libcst as cst
 
 from distillpatch.engine.matching import Code, Match
-from distillpatch.engine.nesting import refuse_deep_nesting, refuse_deep_tree
+from distillpatch.engine.nesting import refuse_deep_nesting
 from distillpatch.engine.nodes import Items
 from distillpatch.engine.positions import Positions
 from distillpatch.engine.text import SourceError, Text, indentation
@@ -56,14 +56,12 @@ class Scope:
     @cached_property
     def tree(self) -> cst.Module:
         """The scope's syntax tree; an indented slice is no module, but a block around it makes it one."""
-        refuse_deep_nesting(self.source.path, self._tree)
+        refuse_deep_nesting(self.source, self._tree)
         text = f"if True:\n{self.text}" if self._is_indented else self.text
         try:
-            tree = cst.parse_module(text)
+            return cst.parse_module(text)
         except Exception as error:  # LibCST's parser raises several unrelated types
             raise SourceError(f"{self.source.path}: {self.name} does not parse: {error}") from error
-        refuse_deep_tree(self.source.path, tree)
-        return tree
 
     @property
     def _is_indented(self) -> bool:

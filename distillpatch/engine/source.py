@@ -33,6 +33,9 @@ class Source(Text):
         path: Name of the file in messages.
         content: Its bytes. A byte order mark, the declared encoding and the kind of line ending are kept.
 
+    Attributes:
+        tree: Its syntax tree, as the compiler parses it.
+
     Raises:
         SourceError: If the bytes do not decode or do not parse as Python.
     """
@@ -49,7 +52,7 @@ class Source(Text):
         if self.encode(text) != content:
             raise SourceError(f"{path} cannot be decoded from {self.encoding} and encoded again without loss")
         refuse_long_names(path, text)
-        self._tree = self._parse()
+        self.tree = self._parse()
         self._scopes: dict[str, list[Scope]] = {}
 
     def _parse(self) -> ast.Module:
@@ -96,9 +99,9 @@ class Source(Text):
 
     def _find_scopes(self, name: str) -> Iterator[Scope]:
         if name == MODULE:
-            yield Scope(self, name, self._tree, 1, self.line_count)
+            yield Scope(self, name, self.tree, 1, self.line_count)
             return
-        nodes: list[ast.AST] = [self._tree]
+        nodes: list[ast.AST] = [self.tree]
         for part in name.split("."):
             nodes = [child for node in nodes for child in _definitions(node) if child.name == part]
         for node in nodes:
@@ -108,7 +111,7 @@ class Source(Text):
 
     def definitions(self) -> Iterator[tuple[str, int]]:
         """Yield the dotted name and the line of every class and of every function that is not inside another."""
-        for node in _definitions(self._tree):
+        for node in _definitions(self.tree):
             yield node.name, node.lineno
             if isinstance(node, ast.ClassDef):
                 for child in _definitions(node):
@@ -117,8 +120,8 @@ class Source(Text):
     @property
     def head(self) -> int:
         """The offset of the first line behind the docstring and the comments at the head of the file."""
-        body = self._tree.body
-        if ast.get_docstring(self._tree, clean=False) is not None:
+        body = self.tree.body
+        if ast.get_docstring(self.tree, clean=False) is not None:
             return self.line_end(self.offset(body[0].end_lineno or 1, 0))
         line = 1
         while line < self.line_count and self.line_text(line).startswith("#"):
@@ -128,7 +131,7 @@ class Source(Text):
     def imports(self) -> list[Import]:
         """Return the ``import`` statements of the module's own block, up to the first definition."""
         statements = []
-        for node in self._tree.body:
+        for node in self.tree.body:
             if isinstance(node, DEFINITIONS):
                 break
             if isinstance(node, (ast.Import, ast.ImportFrom)):
