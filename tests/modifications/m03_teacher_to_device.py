@@ -92,6 +92,17 @@ EDITS = {
         ),
         Fate.EITHER,
     ),
+    "a pruned model moves by itself": Edit(
+        sub(
+            TRAINER,
+            r"^( +)(self\.model = self\.model\.to\(self\.device\))$",
+            r"\1if getattr(self, 'pruned', False):\n\1    \2\n\1    LOGGER.info('pruned')\n\1else:\n\1    \2",
+        ),
+        Fate.PATCHED,
+    ),
+    "a distiller of one's own": Edit(
+        sub(TRAINER, r"^( +)(self\.plot_idx = .*)$", r"\1\2\n\1self.distiller = None"), Fate.REFUSED
+    ),
 }
 
 PATCH = "patches/03-teacher-to-device.patch"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from edits import Edit, Fate, removed, sub
+from edits import Edit, Fate, on_statements, removed, sub
 from promises import Break
 from spelling import Place, Spelling
 from statements import TRAINER, Patched, Sabotage, fail, text_of
@@ -58,6 +58,10 @@ EDITS = {
     ),
     "a last argument of the optimizer": Edit(sub(TRAINER, _LAST_ARGUMENT, r"\1, more=self.more\2"), Fate.PATCHED),
     "arguments in a dict": Edit(sub(TRAINER, _LAST_ARGUMENT, r"\1, **self.gains\2"), Fate.PATCHED),
+    "the optimizer is built twice": Edit(
+        on_statements(TRAINER, r"self\.optimizer = self\.build_optimizer\(", lambda _, lines: [*lines, "\n", *lines]),
+        Fate.PATCHED,
+    ),
 }
 
 PATCH = "patches/05-optimizer-call.patch"

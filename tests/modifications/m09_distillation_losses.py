@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from edits import Edit, Fate, removed, sub, wrapped
+from edits import Edit, Fate, both, on_statements, removed, sub, wrapped
 from promises import Break
 from spelling import Place, Spelling
 from statements import GUARDED, TRAINER, Patched, Sabotage, Spot, fail, in_order
@@ -132,6 +132,23 @@ EDITS = {
     ),
     "a term of the loss before backward": Edit(
         sub(TRAINER, r"^( +)(# Backward)$", r"\1self.loss += 0.1 * self.penalty(batch)\n\n\1\2"), Fate.PATCHED
+    ),
+    "a distillation of one's own": Edit(
+        both(
+            sub(TRAINER, r"^( +)(self\.plot_idx = .*)$", r"\1\2\n\1self.teacher = self.args.teacher"),
+            sub(TRAINER, r"^( +)(self\.ema = .*)$", r"\1\2\n\1self.compare = FeatureLoss(get_channels(self.model))"),
+            on_statements(
+                TRAINER,
+                r"self\.tloss = (?!None)",
+                lambda indent, lines: [
+                    f"{indent}with torch.no_grad():\n",
+                    f"{indent}    theirs = self.teacher(batch['img'])\n",
+                    f"{indent}self.loss += self.compare(self.model(batch['img']), theirs)\n",
+                    *lines,
+                ],
+            ),
+        ),
+        Fate.PATCHED,
     ),
 }
 

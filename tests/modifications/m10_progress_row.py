@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from edits import Edit, Fate, both, removed, sub
 from promises import Break
 from spelling import Place, Spelling
-from statements import TRAINER, Patched, Sabotage, fail, text_of
+from statements import DETECT, TRAINER, Patched, Sabotage, fail, text_of
 
 COLUMNS = {"dfeaLoss": 1.0, "dlineLoss": 2.0, "dlogitLoss": 3.0}
 
@@ -74,6 +74,15 @@ EDITS = {
         both(
             sub(TRAINER, r"(['\"]%11\.4g['\"] \* \()2 \+", r"\g<1>3 +"),
             sub(TRAINER, r"(batch\[['\"]img['\"]\]\.shape\[-1\])(,?(?:  #.*)?\s*\))", r"0.5, \1\2"),
+        ),
+        Fate.PATCHED,
+    ),
+    "the learning rate in the row, before the losses": Edit(
+        both(
+            sub(TRAINER, r"(['\"]%11s['\"] \* )2 \+", r"\g<1>3 +"),
+            sub(TRAINER, r"(set_description\([^*]*\*[^*]*\*[^*]*)(\*(?:losses|\(?self\.tloss))", r"\1self.lr, \2"),
+            sub(DETECT, r"\(4( \+ len\(self\.loss_names\))", r"(5\1"),
+            sub(DETECT, r"(['\"]GPU_mem['\"],)", r"\1 'lr',"),
         ),
         Fate.PATCHED,
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from edits import Edit, Fate, removed, renamed, sub
+from edits import Edit, Fate, on_statements, removed, renamed, sub
 from promises import Break
 from spelling import Place, Spelling
 from statements import CFG, Patched, Sabotage, fail, in_order, text_of
@@ -77,6 +77,14 @@ EDITS = {
     "no keys to compare": removed(CFG, r"base_keys, custom_keys = "),
     "the keys in lists": Edit(
         sub(CFG, r"(base_keys, custom_keys = \()(?:frozen)?set\(x\.keys\(\)\)", r"\1list(x.keys())"), Fate.PATCHED
+    ),
+    "the arguments are not compared": Edit(
+        on_statements(CFG, r"check_(dict_alignment|cfg_mismatch)\(cfg", lambda indent, _: [f"{indent}pass\n"]),
+        Fate.REFUSED,
+    ),
+    "the arguments are compared if one likes": Edit(
+        sub(CFG, r"^( +)(check_(?:dict_alignment|cfg_mismatch)\(cfg.*)$", r"\1if cfg.get('strict'):\n\1    \2"),
+        Fate.REFUSED,
     ),
 }
 

@@ -6,7 +6,7 @@ import ast
 from types import SimpleNamespace
 from typing import Any
 
-from edits import Edit, Fate, removed, renamed, sub
+from edits import Edit, Fate, on_statements, removed, renamed, sub
 from promises import Break
 from spelling import Place, Spelling
 from statements import DETECT, PLOTTING, TRAINER, Patched, Sabotage, fail, function_of, in_order
@@ -87,6 +87,10 @@ EDITS = {
         sub(
             DETECT, r"\(4( \+ len\(self\.loss_names\))(?s:(.*?))\*self\.loss_names,", r"(5\1\2*self.loss_names, 'mine',"
         ),
+        Fate.PATCHED,
+    ),
+    "a statement between the columns and the figure": Edit(
+        on_statements(PLOTTING, r"columns = \(", lambda indent, lines: [*lines, f"{indent}columns = columns[:20]\n"]),
         Fate.PATCHED,
     ),
 }
