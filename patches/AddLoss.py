@@ -170,8 +170,15 @@ class Distill_LogitLoss:
         return sum(F.mse_loss(p.float(), t_p.detach().float()) for p, t_p in _levels(self.p, self.t_p)) * self.alpha
 
 
+class NoLoss(nn.Module):
+    """No feature loss: no layers are compared."""
+
+    def __init__(self, channels_s, channels_t):
+        super().__init__()
+
+
 # The feature losses, by the value of distill_feat_type. A new one is a class above and a row here.
-FEATURE_LOSSES = {"cwd": CWDLoss, "mgd": MGDLoss, "mimic": MimicLoss}
+FEATURE_LOSSES = {"cwd": CWDLoss, "mgd": MGDLoss, "mimic": MimicLoss, "none": NoLoss}
 
 
 class FeatureLoss(nn.Module):
@@ -207,8 +214,10 @@ class FeatureLoss(nn.Module):
                 it is the teacher's that is scaled, since no gradient has to pass there.
 
         Returns:
-            (torch.Tensor): A scalar.
+            (torch.Tensor | int): A scalar; 0 if there are no feature maps to compare.
         """
+        if not y_s:
+            return 0
         stu_feats, tea_feats = [], []
         with full_precision(y_s[0].device):
             for align, norm, s, t in zip(self.align_module, self.norm, y_s, y_t):
@@ -221,9 +230,9 @@ class FeatureLoss(nn.Module):
 
 
 def distill_weight(i, nb):
-    """Return the weight of the feature loss at batch i of nb: from 1 to 0.1 on a half cosine within each epoch.
+    """Return a weight that falls from 1 to 0.1 on a half cosine, at step i of nb.
 
-    The features lead while an epoch is young; towards its end the student is left to its own task.
+    The teacher leads while training is young; towards its end the student is left to its own task.
     """
     return 1 - 0.9 * (1 - math.cos(math.pi * i / nb)) / 2
 

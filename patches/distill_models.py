@@ -50,6 +50,8 @@ def get_fpn_features(x, model, fpn_layers=(15, 18, 21)):
 
 def get_features(x, model, layers):
     """Return the feature maps of layers in the order that is given, where a layer may stand more than once."""
+    if not layers:
+        return []
     outputs = dict(zip(sorted(set(layers)), get_fpn_features(x, model, layers)))
     return [outputs[i] for i in layers]
 
@@ -136,7 +138,7 @@ class Watch:
 
     def __init__(self, layers, branches=()):
         self.layers, self.branches = layers, branches
-        self._features, self._logits = [], []
+        self._features, self._logits = [], {}
         self._caught, self._handles = {}, []
 
     def start(self, model):
@@ -145,11 +147,15 @@ class Watch:
         wrapped, model = model, de_parallel(model)
         found = branches(head(model))
         self._features = [model.model[i] for i in self.layers]
-        self._logits = [pair for branch in self.branches for pair in zip(*found[branch])]
-        watched = {*self._features, *(m for pair in self._logits for m in pair)}
+        self._logits = {branch: list(zip(*found[branch])) for branch in self.branches}
+        watched = {*self._features, *self._heads()}
         self._handles = [module.register_forward_hook(self._catch) for module in watched]
         if self._logits and wrapped is not model:
             self._handles.append(model.register_forward_hook(self._tie))
+
+    def _heads(self):
+        """Return the modules of the head that are watched."""
+        return [module for pairs in self._logits.values() for pair in pairs for module in pair]
 
     def _tie(self, model, inputs, output):
         """Let the loss that a model puts out depend on what was caught of its head, though by nothing.
@@ -159,7 +165,7 @@ class Watch:
         and the logit loss reaches them all the same.
         """
         if isinstance(output, tuple) and isinstance(output[0], torch.Tensor) and output[0].requires_grad:
-            nothing = sum(self._caught[module][..., :0].sum() for pair in self._logits for module in pair)
+            nothing = sum(self._caught[module][..., :0].sum() for module in self._heads())
             return (output[0] + nothing, *output[1:])
         return output  # predictions, of which the loss is computed outside the model
 
@@ -177,12 +183,15 @@ class Watch:
 
         Returns:
             features (list[torch.Tensor]): Feature maps of shape (N, C, H, W), in the order of the layers.
-            logits (list[torch.Tensor]): Raw outputs of shape (N, 4 * reg_max + classes, H, W), a tensor a level and
-                branch.
+            logits (dict[str, list[torch.Tensor]]): By branch, raw outputs of shape (N, 4 * reg_max + classes, H, W), a
+                tensor a level.
         """
         caught = self._caught
         features = [caught[m] for m in self._features]
-        logits = [torch.cat([caught[boxes], caught[classes]], 1) for boxes, classes in self._logits]
+        logits = {
+            branch: [torch.cat([caught[boxes], caught[classes]], 1) for boxes, classes in pairs]
+            for branch, pairs in self._logits.items()
+        }
         self.stop()
         return features, logits
 
@@ -199,23 +208,29 @@ def check_pair(student, teacher):
             raise ValueError(f"model_t: expected the student's {what}, {fact(student)}, not {fact(teacher)}")
 
 
-def common_branches(student, teacher):
-    """Return the branches whose outputs the logit loss compares.
+def common_branches(student, teacher, same):
+    """Return the branches whose outputs the response loss compares.
+
+    Args:
+        student (nn.Module): The student.
+        teacher (nn.Module): The teacher.
+        same (tuple[str]): In what the heads have to agree.
 
     Raises:
-        ValueError: If the outputs of the two heads are not of the same shapes, or of no branch in common.
+        ValueError: If they do not, or have no branch in common.
     """
     head_s, head_t = head(student), head(teacher)
-    shape = {
+    facts = {
         "classes": lambda head: head.nc,
         "strides": lambda head: [int(stride) for stride in head.stride],
         "box distribution bins": lambda head: head.reg_max,
     }
-    for what, fact in shape.items():
-        if fact(head_s) != fact(head_t):
+    for what in same:
+        fact_s, fact_t = (facts[what](head) for head in (head_s, head_t))
+        if fact_s != fact_t:
             raise ValueError(
-                f"logit_loss: expected a teacher with the student's {fact(head_s)} {what}, not {fact(head_t)}; "
-                "train without logit_loss, or with a teacher that has them"
+                f"logit_loss: expected a teacher with the student's {fact_s} {what}, not {fact_t}; train with a "
+                "teacher that has them, or with logit_loss=False and a feature loss, distill_feat_type=cwd for example"
             )
     active = active_branches(teacher)
     common = [branch for branch in active_branches(student) if branch in active]
@@ -258,15 +273,21 @@ def layer_lists(layers):
     return [list(part) for part in lists]
 
 
-def choose_layers(student, teacher, layers):
+def choose_layers(student, teacher, layers, eight):
     """Return the layers to compare of the student and of the teacher.
+
+    Args:
+        student (nn.Module): The student.
+        teacher (nn.Module): The teacher.
+        layers (list | None): As the user has named them; None for those that feed the heads.
+        eight (bool): Whether they are the tutorial's eight, if they are not named and both models have them.
 
     Raises:
         ValueError: If distill_layers has no sense, or if it is not given and the models have no natural pairs.
     """
     if layers is not None:
         return layer_lists(layers)
-    if _has_yolov8_layout(student) and _has_yolov8_layout(teacher):
+    if eight and _has_yolov8_layout(student) and _has_yolov8_layout(teacher):
         return [list(YOLOV8_LAYERS), list(YOLOV8_LAYERS)]
     pair = [_feeding_layers(student), _feeding_layers(teacher)]
     if len(pair[0]) != len(pair[1]):

@@ -1,10 +1,9 @@
 # Added by distillpatch. AGPL-3.0, as the Ultralytics code around it.
-"""The train arguments of distillation, and how a run finds its teacher."""
+"""How a run finds its teacher."""
 
 from __future__ import annotations
 
 import logging
-import math
 import os
 from contextlib import contextmanager
 from copy import deepcopy
@@ -14,44 +13,10 @@ from pathlib import Path
 import torch
 import torch.nn as nn
 
-from .AddLoss import FEATURE_LOSSES
-from .distill_models import layer_lists
+from .distill_arguments import DISTILL_ARGS, complete_arguments, given_arguments
 
 LOGGER = logging.getLogger("ultralytics")
 RANK = int(os.getenv("RANK", "-1"))
-
-# The train arguments of distillation, and their defaults.
-DISTILL_ARGS = {
-    "model_t": None,  # the teacher: a YOLO object, its .model, or the path of its weights
-    "distill_feat_type": "cwd",  # feature loss: "cwd", "mgd" or "mimic"
-    "distillonline": False,  # the teacher goes on learning next to the student
-    "logit_loss": False,  # the student's head imitates the teacher's
-    "distill_layers": None,  # layers to compare: one list for both models or [student's, teacher's]; None: by layout
-    "distill_feat_weight": 1.0,  # weights of the three losses
-    "distill_online_weight": 1.0,
-    "distill_logit_weight": 1.0,
-}
-
-TASKS = ("detect", "segment", "pose", "obb")
-
-
-def complete_argument(argument):
-    """Return an argument of the command line with its value: a bare "logit_loss" means "logit_loss=True".
-
-    Args:
-        argument (str): As typed; what is no argument of distillation, or has a value, is returned as it is.
-
-    Returns:
-        (str): The argument, which upstream goes on to read.
-
-    Raises:
-        SyntaxError: If an argument of distillation needs a value and has none.
-    """
-    if argument not in DISTILL_ARGS:
-        return argument
-    if not isinstance(DISTILL_ARGS[argument], bool):
-        raise SyntaxError(f"'{argument}': expected a value, {argument}=...")
-    return f"{argument}=True"
 
 
 def given_teacher(args):
@@ -89,15 +54,14 @@ def claim_teacher(trainer):
     args = trainer.args
     if trainer.resume:
         vars(args).update(_resumed_args(trainer))
-    if hasattr(args, "distill_layers"):
-        args.distill_layers = _as_lists(args.distill_layers)
-    given = {k: v for k, v in vars(args).items() if k in DISTILL_ARGS and v != DISTILL_ARGS[k]}
+    given = given_arguments(args)
     source = given.get("model_t")
     if source is None:
-        if given:
-            LOGGER.warning(f"{', '.join(sorted(given))}: without effect, no teacher is given (model_t=...)")
+        idle = sorted(key for key, value in given.items() if value not in (False, "none"))
+        if idle:
+            LOGGER.warning(f"{', '.join(idle)}: without effect, no teacher is given (model_t=...)")
         return None
-    _check_args(args)
+    complete_arguments(args)
     if trainer.resume:
         args.resume = args.model  # releases up to 8.1 do not tell their workers that the run is resumed
     model = _as_model(source)
@@ -139,6 +103,8 @@ def _resumed_args(trainer):
     given = given_teacher(trainer.args)
     if given and saved.get("model_t") is None:
         raise ValueError(f"model_t: {trainer.args.model} was trained without a teacher and cannot be resumed with one")
+    if saved and "distill_recipe" not in saved:  # a run of distillpatch 0.1, which had no other
+        saved["distill_recipe"] = "tutorial"
     return {**saved, **given}
 
 
@@ -209,32 +175,6 @@ def _find_weights(path, resume):
         f"model_t={path}: there is no such file; give the place where it is now"
         f"{'' if resume else ', or model_t=None to train without a teacher'}"
     )
-
-
-def _check_args(args):
-    """Raise ValueError for an argument of distillation that has no sense."""
-    value = {key: getattr(args, key, default) for key, default in DISTILL_ARGS.items()}
-    if getattr(args, "task", "detect") not in TASKS:
-        raise ValueError(f"model_t: distillation is for the tasks {', '.join(TASKS)}, not for {args.task}")
-    if getattr(args, "distill_model", None) is not None:
-        raise ValueError("model_t and distill_model are two ways to distill, expected one of them")
-    if value["distill_feat_type"] not in FEATURE_LOSSES:
-        kinds = ", ".join(sorted(FEATURE_LOSSES))
-        raise ValueError(f"distill_feat_type={value['distill_feat_type']!r}: expected one of {kinds}")
-    for key in ("distillonline", "logit_loss"):
-        if not isinstance(value[key], bool):
-            raise ValueError(f"{key}={value[key]!r}: expected True or False")
-    for key in ("distill_feat_weight", "distill_online_weight", "distill_logit_weight"):
-        if isinstance(value[key], bool) or not isinstance(value[key], (int, float)) or not 0 <= value[key] < math.inf:
-            raise ValueError(f"{key}={value[key]!r}: expected a number that is not negative")
-    layer_lists(value["distill_layers"])
-
-
-def _as_lists(layers):
-    """Return distill_layers with NumPy's arrays and numbers as Python's, which can be written to args.yaml."""
-    if hasattr(layers, "tolist"):
-        return layers.tolist()
-    return [_as_lists(part) for part in layers] if isinstance(layers, (list, tuple)) else layers
 
 
 def save_model(model, path):

@@ -58,11 +58,11 @@ class OfflineTeacher:
         Returns:
             loss (torch.Tensor | int): The teacher's own loss, if it learns.
             features (list[torch.Tensor]): Its feature maps, of shape (N, C, H, W).
-            logits (list[torch.Tensor]): Its raw outputs.
+            logits (dict[str, list[torch.Tensor]]): Its raw outputs by branch, see Watch.take.
         """
         with torch.no_grad():
             if not watch.branches:  # nobody asks its head
-                return 0, get_features(batch["img"], self.model, watch.layers), []
+                return 0, get_features(batch["img"], self.model, watch.layers), {}
             watch.start(self.model)
             self.model(batch["img"])
         return (0, *watch.take())

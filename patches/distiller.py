@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import torch
 import torch.nn as nn
 
-from .AddLoss import Distill_LogitLoss, FeatureLoss, distill_weight, full_precision
+from .AddLoss import FeatureLoss, distill_weight, full_precision
 from .distill_columns import TERMS
 from .distill_models import (
     Watch,
@@ -20,10 +21,12 @@ from .distill_models import (
     compare_names,
     de_parallel,
 )
-from .distill_setup import DISTILL_ARGS, read_checkpoint, replacing
+from .distill_response import RESPONSE_LOSSES
+from .distill_setup import read_checkpoint, replacing
 from .distill_teachers import OfflineTeacher, OnlineTeacher
 
 LOGGER = logging.getLogger("ultralytics")
+RANK = int(os.getenv("RANK", "-1"))
 
 # What lies beside last.pt while a run goes on: the feature loss.
 STATE = "last_distill.pt"
@@ -33,8 +36,8 @@ class Distiller:
     """Distillation within one training run.
 
     It sets the trainer's attributes model_t and distillloss (the feature loss), and at each step featureloss,
-    teacherloss and logitloss (the terms that it adds to the loss) and distill_items (their running means over the
-    epoch).
+    teacherloss and logitloss (the terms that it adds to the loss, see _scale) and distill_items (their running means
+    over the epoch).
 
     Args:
         trainer (BaseTrainer): Its model and its model_t are modules on the device of the training.
@@ -46,22 +49,25 @@ class Distiller:
     def __init__(self, trainer):
         self.trainer = trainer
         self.epoch = -1  # that was last begun
-        self.weights = {
-            name: float(getattr(trainer.args, term.weight, DISTILL_ARGS[term.weight])) for name, term in TERMS.items()
-        }
+        self.args = args = trainer.args
+        self.tutorial = args.distill_recipe == "tutorial"
+        self.weights = {name: getattr(args, term.weight, 0.0) for name, term in TERMS.items()}
         student, teacher = de_parallel(trainer.model), trainer.model_t
         check_pair(student, teacher)
-        self.teacher = (OnlineTeacher if trainer.distillonline else OfflineTeacher)(trainer)
-        layers_s, layers_t = choose_layers(student, teacher, trainer.distill_layers)
+        self.teacher = (OnlineTeacher if args.distillonline else OfflineTeacher)(trainer)
+        layers_s, layers_t, branches = [], [], []
+        if args.distill_feat_type != "none":
+            layers_s, layers_t = choose_layers(student, teacher, args.distill_layers, eight=self.tutorial)
         channels_s, channels_t = channels("student", student, layers_s), channels("teacher", teacher, layers_t)
-        branches = []
-        if trainer.logit_loss:
-            branches = common_branches(student, teacher)
+        if args.logit_loss:
+            self.response = RESPONSE_LOSSES[args.distill_logit_type](student, teacher, args)
+            branches = common_branches(student, teacher, self.response.same)
             compare_names(teacher.names, trainer.data["names"])
         self.watch_student = Watch(layers_s, branches)
         self.watch_teacher = Watch(layers_t, branches)
 
-        trainer.distillloss = FeatureLoss(channels_s, channels_t, trainer.distill_feat_type).to(trainer.device)
+        trainer.distillloss = FeatureLoss(channels_s, channels_t, args.distill_feat_type).to(trainer.device)
+        self.trained = list(trainer.distillloss.parameters())  # not every loss has something to train
         trainer.distill_items.restart()
         self._tell_of_limits()
         if trainer.resume:
@@ -84,20 +90,27 @@ class Distiller:
             )
 
     def _summary(self, layers_s, layers_t, channels_s, channels_t):
-        trainer = self.trainer
-        losses = [f"{trainer.distill_feat_type} feature loss"] + ["logit loss"] * bool(trainer.logit_loss)
-        same = layers_s == layers_t
-        layers = f"layers {layers_s}" if same else f"layers {layers_s} of the student and {layers_t} of the teacher"
+        args, losses = self.args, []
+        if args.distill_feat_type != "none":
+            same = layers_s == layers_t
+            layers = f"layers {layers_s}" if same else f"layers {layers_s} of the student and {layers_t} of the teacher"
+            losses.append(
+                f"{args.distill_feat_type} feature loss (weight {args.distill_feat_weight:g}) on {layers}, "
+                f"channels {channels_s} -> {channels_t}"
+            )
+        if args.logit_loss:
+            losses.append(f"{args.distill_logit_type} response loss (weight {args.distill_logit_weight:g})")
         return (
-            f"Distillation: {trainer.args.model_t} teaches {self.teacher.kind} by "
-            f"{' and '.join(losses)} on {layers}, channels {channels_s} -> {channels_t}"
+            f"Distillation: {args.model_t} teaches {self.teacher.kind} by {' and '.join(losses)}; "
+            f"recipe {args.distill_recipe}, schedule {args.distill_schedule}"
         )
 
     def wrap_ddp(self):
         """Have all ranks keep what distillation trains in step, as they do with the student."""
         trainer = self.trainer
         ids = [trainer.device.index] if trainer.device.type == "cuda" else None
-        trainer.distillloss = nn.parallel.DistributedDataParallel(trainer.distillloss, device_ids=ids)
+        if self.trained:
+            trainer.distillloss = nn.parallel.DistributedDataParallel(trainer.distillloss, device_ids=ids)
         self.teacher.wrap_ddp(ids)
 
     def start_epoch(self):
@@ -113,42 +126,78 @@ class Distiller:
     def watch(self):
         """Prepare for the student's forward pass, in which its feature maps and head outputs are caught."""
         self.watch_teacher.stop()
-        self.watch_student.start(self.trainer.model)
+        if self.is_open():
+            self.watch_student.start(self.trainer.model)
+
+    def is_open(self):
+        """Return whether the teacher teaches in this epoch: it may end before training does."""
+        return self.trainer.epoch < self.trainer.epochs - self.args.distill_close
 
     def loss(self, batch):
         """Return what distillation adds to the loss of one batch; one forward pass of the teacher is made.
+
+        The terms are set as the trainer's attributes and columns as they are weighted, before they are scaled.
 
         Args:
             batch (dict): The batch that the student has just seen.
 
         Returns:
-            (torch.Tensor): A scalar in float32. Feature and logit loss are means over the batch, so that DDP's average
-                over the ranks is what one process would get; the teacher's own loss is scaled as the student's is.
+            (torch.Tensor | int): A scalar in float32, scaled as the task loss is; 0 in the epochs without distillation.
         """
+        if not self.is_open():
+            return 0
         terms = {name: value * self.weights[name] for name, value in self._terms(batch).items()}
         # Without the graph, which is upstream's to let go of: also where memory has run out, for a smaller batch.
         values = {name: term.detach() if isinstance(term, torch.Tensor) else term for name, term in terms.items()}
         for name, value in values.items():
             setattr(self.trainer, TERMS[name].attribute, value)
         self.trainer.distill_items.add({TERMS[name].column: value for name, value in values.items()})
-        return sum(terms.values())
+        scale = self._scale(batch)
+        return sum(term * scale[name] for name, term in terms.items())
+
+    def _scale(self, batch):
+        """Return by what each term is multiplied beside its weight.
+
+        As upstream's task losses, the terms that are means over the batch are multiplied by the size of the batch, and
+        by the number of processes, over which DDP takes the mean. The tutorial does neither. The loss of a teacher that
+        learns is a task loss, which is scaled already.
+        """
+        size = 1 if self.tutorial else len(batch["img"])
+        if RANK != -1 and not self.tutorial:
+            size *= torch.distributed.get_world_size()
+        return {"feature": size, "online": 1, "logit": size}
+
+    def _schedule(self):
+        """Return how much feature and response loss count at this step of the run."""
+        i, nb, trainer = self.trainer.distill_items.batches, len(self.trainer.train_loader), self.trainer
+        if self.args.distill_schedule == "cosine":
+            weight = distill_weight(trainer.epoch * nb + i, trainer.epochs * nb)
+            return {"feature": weight, "online": 1, "logit": weight}
+        if self.args.distill_schedule == "epoch":  # the tutorial's: within each epoch, the feature loss alone
+            return {"feature": distill_weight(i, nb), "online": 1, "logit": 1}
+        return {"feature": 1, "online": 1, "logit": 1}
 
     def _terms(self, batch):
-        """Return the terms by name, before they are weighted."""
-        trainer = self.trainer
+        """Return the terms by name, before they are weighted and scaled."""
+        trainer, schedule = self.trainer, self._schedule()
         features_s, logits_s = self.watch_student.take()
         teacherloss, features_t, logits_t = self.teacher.ask(batch, self.watch_teacher)
-        weight = distill_weight(trainer.distill_items.batches, len(trainer.train_loader))
-        featureloss = trainer.distillloss(features_s, [t.detach() for t in features_t]) * weight
-        logitloss = 0
-        if trainer.logit_loss:
+        terms = {"online": teacherloss, "logit": 0}
+        terms["feature"] = trainer.distillloss(features_s, [t.detach() for t in features_t])
+        if logits_s:
             with full_precision(trainer.device):
-                logitloss = Distill_LogitLoss(logits_s, logits_t)()
-        return {"feature": featureloss, "online": teacherloss, "logit": logitloss}
+                terms["logit"] = self.response(logits_s, logits_t, self._branch_weights())
+        return {name: terms[name] * schedule[name] for name in TERMS}
+
+    def _branch_weights(self):
+        """Return how much the task loss weighs each branch of the student's head; YOLO26 changes it by the epoch."""
+        criterion = getattr(de_parallel(self.trainer.model), "criterion", None)
+        return {"one2many": getattr(criterion, "o2m", 1.0), "one2one": getattr(criterion, "o2o", 1.0)}
 
     def clip_gradients(self):
         """Clip the gradients of what distillation trains, as the trainer clips the student's."""
-        nn.utils.clip_grad_norm_(self.trainer.distillloss.parameters(), max_norm=10.0)
+        if self.trained:
+            nn.utils.clip_grad_norm_(self.trained, max_norm=10.0)
         self.teacher.clip_gradients()
 
     def release(self):

@@ -83,7 +83,7 @@ CASES = {
     "other classes": Case(
         "model_t='classes.pt', logit_loss=True",
         "ValueError",
-        r"logit_loss: expected a teacher with the student's 10 classes, not 5; train without logit_loss, or .+",
+        r"logit_loss: expected a teacher with the student's 10 classes, not 5; train with a teacher that has .+",
     ),
     "other strides": Case(
         "student='yolov8n-p2.yaml', model_t=save_teacher('p6.pt', 'yolov8s-p6.yaml'), logit_loss=True",
@@ -104,8 +104,38 @@ CASES = {
     "feature loss": Case(
         "model_t=teacher, distill_feat_type='cdw'",
         "ValueError",
-        r"distill_feat_type='cdw': expected one of cwd, mgd, mimic",
+        r"distill_feat_type='cdw': expected one of cwd, mgd, mimic, none",
     ),
+    "no loss at all": Case(
+        "model_t=teacher, logit_loss=False",
+        "ValueError",
+        r"logit_loss=False and no feature loss: nothing is taught; expected one of them",
+    ),
+    "recipe": Case(
+        "model_t=teacher, distill_recipe='tutorials'",
+        "ValueError",
+        r"distill_recipe='tutorials': expected one of default, tutorial",
+    ),
+    "schedule": Case(
+        "model_t=teacher, distill_schedule='linear'",
+        "ValueError",
+        r"distill_schedule='linear': expected one of constant, cosine, epoch",
+    ),
+    "end": Case("model_t=teacher, distill_close=-1", "ValueError", r"distill_close=-1: expected a number of epochs"),
+    **{
+        f"{argument} without its loss": Case(
+            f"model_t=teacher, {argument}={value}, {others}",
+            "ValueError",
+            rf"{argument}: without effect, it needs {needed}",
+        )
+        for argument, value, others, needed in (
+            ("distill_layers", "[2]", "logit_loss=True", "a feature loss, distill_feat_type=cwd for example"),
+            ("distill_feat_weight", "1.0", "logit_loss=True", "a feature loss, distill_feat_type=cwd for example"),
+            ("distill_logit_type", "'soft'", "distill_recipe='tutorial'", "logit_loss=True"),
+            ("distill_logit_weight", "1.0", "distill_recipe='tutorial'", "logit_loss=True"),
+            ("distill_online_weight", "1.0", "logit_loss=True", "distillonline=True"),
+        )
+    },
     "online": Case(
         "model_t=teacher, distillonline='yes'", "ValueError", r"distillonline='yes': expected True or False"
     ),
@@ -155,22 +185,22 @@ CASES = {
         for value in ("4", "[]", "'2,4'", "['2', '4']", "[2.0]", "[True]", "[[2, 4], [2]]", "[[], []]", "[[2], 4]")
     },
     "no such layer": Case(
-        "model_t=teacher, distill_layers=[2, 99]",
+        "model_t=teacher, distill_layers=[2, 99], distill_feat_type='cwd'",
         "ValueError",
         r"distill_layers: the student has no layer 99 before its head, expected 0 to 21",
     ),
     "no such layer of the teacher": Case(
-        "model_t=teacher, distill_layers=[[2], [-1]]",
+        "model_t=teacher, distill_layers=[[2], [-1]], distill_feat_type='cwd'",
         "ValueError",
         r"distill_layers: the teacher has no layer -1 before its head, expected 0 to 21",
     ),
     "the head": Case(
-        "model_t=teacher, distill_layers=[22]",
+        "model_t=teacher, distill_layers=[22], distill_feat_type='cwd'",
         "ValueError",
         r"distill_layers: the student has no layer 22 before its head, expected 0 to 21",
     ),
     "no feature map": Case(
-        "model_t=save_teacher('columns.pt', 'columns.yaml'), distill_layers=[[2], [1]]",
+        "model_t=save_teacher('columns.pt', 'columns.yaml'), distill_layers=[[2], [1]], distill_feat_type='cwd'",
         "ValueError",
         r"distill_layers: layer 1 of the teacher puts out no feature map",
         since="8.2.50",
@@ -270,7 +300,7 @@ def test_classes_of_other_names_are_told(
     print("::other::")
     train("other", model_t=teacher, logit_loss=True)
     print("::features::")
-    train("features", model_t=teacher)
+    train("features", model_t=teacher, logit_loss=False, distill_feat_type="cwd")
     teacher.names = [str(i) for i in range(10)]
     print("::same::")
     train("same", model_t=teacher, logit_loss=True)

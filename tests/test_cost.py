@@ -82,9 +82,11 @@ def observe(name, **options):
 torch.manual_seed(1)
 TEACHER = DetectionModel("yolov8s.yaml", nc=10, verbose=False)
 observe("plain")
-observe("features", model_t=TEACHER)
-observe("offline", model_t=TEACHER, logit_loss=True)
-observe("online", model_t=TEACHER, logit_loss=True, distillonline=True)
+TUTORIAL = dict(model_t=TEACHER, distill_recipe="tutorial")
+observe("default", model_t=TEACHER)
+observe("features", **TUTORIAL)
+observe("offline", **TUTORIAL, logit_loss=True)
+observe("online", **TUTORIAL, logit_loss=True, distillonline=True)
 
 with FlopCounterMode(display=False) as counter, torch.no_grad():
     TEACHER.eval()(torch.zeros(4, 3, 64, 64))
@@ -108,26 +110,32 @@ def facts(
     return lesson(patched(request.param), folder, digits, SCRIPT, **settings).facts
 
 
-@pytest.mark.parametrize("mode", ["features", "offline", "online"])
+@pytest.mark.parametrize("mode", ["default", "features", "offline", "online"])
 def test_a_step_makes_one_forward_pass_of_each_model(facts: dict[str, Any], mode: str) -> None:
     assert facts[mode]["calls"] == [{"student": 1, "teacher": 1}] * STEPS
 
 
 @pytest.mark.parametrize(
     ("mode", "tracked"),
-    [("plain", [STEPS]), ("features", [STEPS, 0]), ("offline", [STEPS, 0]), ("online", [STEPS, STEPS])],
+    [
+        ("plain", [STEPS]),
+        ("default", [STEPS, 0]),
+        ("features", [STEPS, 0]),
+        ("offline", [STEPS, 0]),
+        ("online", [STEPS, STEPS]),
+    ],
 )
 def test_batch_statistics_are_updated_once_a_step(facts: dict[str, Any], mode: str, tracked: list[int]) -> None:
     assert facts[mode]["tracked"] == tracked
 
 
-@pytest.mark.parametrize("mode", ["features", "offline", "online"])
+@pytest.mark.parametrize("mode", ["default", "features", "offline", "online"])
 def test_no_hook_survives_a_step_or_is_pickled(facts: dict[str, Any], mode: str) -> None:
     assert facts[mode]["hooks"] == 0
     assert facts[mode]["pickled"] == 0
 
 
-@pytest.mark.parametrize("mode", ["features", "offline", "online"])
+@pytest.mark.parametrize("mode", ["default", "features", "offline", "online"])
 def test_the_feature_maps_of_a_step_are_free_at_the_next(facts: dict[str, Any], mode: str) -> None:
     assert facts[mode]["kept"] == [0] * STEPS
 
@@ -135,6 +143,7 @@ def test_the_feature_maps_of_a_step_are_free_at_the_next(facts: dict[str, Any], 
 def test_a_step_is_hardly_more_work_than_the_floor(facts: dict[str, Any]) -> None:
     """The floor is a plain step and one forward pass of the teacher."""
     floor = facts["plain"]["flops"][-1] + facts["teacher"]
+    assert floor <= facts["default"]["flops"][-1] <= 1.01 * floor
     assert floor < facts["offline"]["flops"][-1] <= 1.05 * floor
 
 

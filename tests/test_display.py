@@ -65,7 +65,8 @@ for task, data in TASKS.items():
     points = {"kpt_shape": [4, 3]} if task == "pose" else {}
     teacher = save_teacher(f"{task}.pt", f"yolov8s{SUFFIX[task]}.yaml", **points)
     print(f"::{task}::")
-    observe(task, f"yolov8n{SUFFIX[task]}.yaml", data, model_t=teacher, logit_loss=True, distillonline=True)
+    observe(task, f"yolov8n{SUFFIX[task]}.yaml", data, model_t=teacher, logit_loss=True, distillonline=True,
+            distill_recipe="tutorial")
     print(f"::{task} alone::")
     observe(f"{task} alone", f"yolov8n{SUFFIX[task]}.yaml", data)
 print("::end::")
@@ -172,7 +173,8 @@ def test_loggers_get_the_three_losses(run: Run) -> None:
 def test_one_line_says_who_teaches_whom(run: Run) -> None:
     for task in tasks_of(run):
         (line,) = re.findall(r"^Distillation: .*", log_of(run, task), re.MULTILINE)
-        assert f"{task}.pt teaches online by cwd feature loss and logit loss" in line
+        assert f"{task}.pt teaches online by cwd feature loss (weight 1) on layers" in line
+        assert "mse response loss (weight 1); recipe tutorial, schedule epoch" in line
         assert "layers [2, 4, 6, 8, 12, 15, 18, 21]" in line
         assert "channels [32, 64, 128, 256, 128, 64, 128, 256] -> [64, 128, 256, 512, 256, 128, 256, 512]" in line
         assert "Distillation" not in log_of(run, f"{task} alone")

@@ -48,7 +48,7 @@ class Observed(DetectionTrainer):
             "modes": [self.model.training, loss.training, self.model_t.training],
         })
         trained = [list(module.parameters()) for module in (self.model, self.model_t, loss)]
-        trained = [parameters for parameters in trained if parameters[0].requires_grad]
+        trained = [parameters for parameters in trained if parameters and parameters[0].requires_grad]
         unclipped = [norm(parameters) for parameters in trained]
         step = self.optimizer.step
 
@@ -76,6 +76,7 @@ def observe(name, teacher, **options):
     model = YOLO("yolov8n.yaml")
     model.add_callback("on_train_start", start)
     model.add_callback("on_train_end", end)
+    options = {"distill_recipe": "tutorial", **options}
     model.train(trainer=Observed, **{**SETTINGS, "name": name, **options}, model_t=teacher)
 
 
@@ -94,6 +95,7 @@ observe("logit, three times", TEACHER, distill_logit_weight=3.0, **imitating)
 imitated = dict(distillonline=True, logit_loss=True)
 observe("imitated online", TEACHER, **imitated, **OFF)
 large = dict(distill_feat_weight=1e4, box=75.0, **imitated)
+observe("default", TEACHER, distill_recipe="default")
 observe("online", TEACHER, **large)
 observe("online, half", TEACHER, distill_online_weight=0.5, **large)
 """
@@ -186,3 +188,88 @@ def test_a_loss_and_its_gradient_have_the_weight_that_is_set(
     assert one["losses"][loss] > 0
     assert other["losses"][loss] == pytest.approx(weight * one["losses"][loss], rel=1e-3)
     assert other[learner] == pytest.approx(weight * one[learner], rel=1e-3)
+
+
+# The scale -----------------------------------------------------------------------------------------------------------
+
+# One image many times over, so that a batch of any size has the same mean losses; what differs is the scale alone.
+SHARES = """
+from pathlib import Path
+from ultralytics.utils.distiller import Distiller
+
+data = Path(SETTINGS["data"]).parent
+images, labels = (sorted((data / kind / "train").glob("*")) for kind in ("images", "labels"))
+for i in range(64):
+    for kind, files in (("images", images), ("labels", labels)):
+        place = Path("copies", kind, "train", f"{i:05}{files[0].suffix}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(files[0].read_bytes())
+text = Path(SETTINGS["data"]).read_text().splitlines()
+text = [line for line in text if not line.startswith(("path:", "train:", "val:"))]
+root = Path("copies").resolve()
+Path("copies.yaml").write_text("\\n".join([f"path: {root}", "train: images/train", "val: images/train", *text]))
+shares, original = {}, Distiller.loss
+
+
+class Enough(Exception):
+    pass
+
+
+def measured(self, batch):
+    added = original(self, batch)
+    parameters = list(self.trainer.model.model[:22].parameters())
+    parts = [torch.autograd.grad(x, parameters, retain_graph=True) for x in (added, self.trainer.loss)]
+    ours, task = (torch.cat([g.flatten() for g in part]).norm().item() for part in parts)
+    shares.setdefault(CASE, {})[len(batch["img"])] = ours / task
+    raise Enough
+
+
+def widen(trainer):
+    # Boxes of about the size of a digit: where they hit nothing, upstream's loss is a sum over the batch.
+    for box in trainer.model.model[-1].cv2:
+        box[-1].bias.data.view(4, 16)[:, 1:3] += 5  # the distances of a side, in strides
+
+
+Distiller.loss = measured
+teacher = save_teacher()
+for CASE, options in CASES.items():
+    for size in (4, 16, 64):
+        torch.manual_seed(0)
+        try:
+            model = YOLO("yolov8n.yaml")
+            model.add_callback("on_train_start", widen)
+            settings = {**SETTINGS, "data": "copies.yaml", "batch": size, "nbs": 64, "model_t": teacher}
+            model.train(**settings, **UNTOUCHED, **options)
+        except Enough:
+            pass
+report(shares=shares)
+"""
+
+CASES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "cwd": {"logit_loss": False, "distill_feat_type": "cwd"},
+    "mimic and mse": {"distill_feat_type": "mimic", "distill_logit_type": "mse"},
+    "tutorial": {"distill_recipe": "tutorial"},
+}
+
+
+@pytest.fixture(scope="module", params=("8.0.136", "8.2.50", "8.4.190"))
+def shares(
+    request: pytest.FixtureRequest,
+    patched: Callable[[str], Path],
+    digits: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
+    """Measure by how much longer the task's gradient is than that of distillation, for batches of three sizes."""
+    untouched = dict.fromkeys(("mosaic", "hsv_h", "hsv_s", "hsv_v", "translate", "scale", "fliplr", "warmup_epochs"), 0)
+    code = f"CASES, UNTOUCHED = {CASES!r}, {untouched!r}\n{SHARES}"
+    return lesson(patched(request.param), tmp_path_factory.mktemp(request.param), digits, code).facts["shares"]
+
+
+def test_the_share_of_the_gradient_is_the_same_at_any_batch_size(shares: dict[str, dict[str, float]]) -> None:
+    for case in CASES:
+        small, middle, large = (shares[case][size] for size in ("4", "16", "64"))
+        if case == "tutorial":
+            assert small / large == pytest.approx(16, rel=0.1), "the tutorial's recipe is kept as it was"
+        else:
+            assert [small, large] == pytest.approx([middle, middle], rel=0.1), case

@@ -46,7 +46,8 @@ for online in (False, True):
         name = f"{place} {'online' if online else 'offline'}"
         model = YOLO("yolov8n.yaml")
         model.add_callback("on_train_start", lambda trainer: exhaust(getattr(trainer, place)))
-        model.train(**{**SETTINGS, "name": name, "model_t": teacher, "distillonline": online, "logit_loss": True})
+        options = {"model_t": teacher, "distillonline": online, "distill_recipe": "tutorial", "logit_loss": True}
+        model.train(**{**SETTINGS, "name": name, **options})
         trainer = model.trainer
         modules = [*trainer.model.modules(), *trainer.model_t.modules()]
         report(**{name: {
@@ -94,7 +95,7 @@ def run(name, place, value, **options):
     model = YOLO("yolov8n.yaml")
     model.add_callback("on_train_batch_start", start)
     model.add_callback("on_model_save", lambda trainer: good.append(state(trainer)))
-    model.train(**{**SETTINGS, "name": name, "epochs": 3, "model_t": teacher, **options})
+    model.train(**{**SETTINGS, "name": name, "epochs": 3, "model_t": teacher, "distill_recipe": "tutorial", **options})
     report(**{name: steps})
     report(**{name + " finite": all(v.isfinite().all().item() for v in state(model.trainer).values())})
 
@@ -122,7 +123,7 @@ ORDINARY = """
 from ultralytics.utils import DEFAULT_CFG_DICT
 
 teacher = save_teacher()
-DISTILL = {"model_t": teacher, "logit_loss": True, "distillonline": True}
+DISTILL = {"model_t": teacher, "logit_loss": True, "distillonline": True, "distill_recipe": "tutorial"}
 
 # Early stopping, after an epoch that cannot be outdone.
 def outdo(trainer):

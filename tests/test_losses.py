@@ -114,7 +114,7 @@ def test_the_logit_loss_keeps_its_mathematics() -> None:
     assert all(t.grad is None for t in t_p), "the teacher must not learn to be imitated"
 
 
-def test_the_feature_loss_weighs_less_as_an_epoch_goes_on() -> None:
+def test_a_weight_falls_on_a_half_cosine() -> None:
     expected = GOLDEN["cases"]["distill_weight"]["values"]
     assert [distill_weight(i, 10) for i in range(10)] == pytest.approx(expected, rel=1e-4)
 
@@ -160,7 +160,7 @@ def test_the_defaults_are_the_tutorials() -> None:
 
 
 def test_an_unknown_feature_loss_is_refused() -> None:
-    with pytest.raises(NotImplementedError, match=r"\['cwd', 'mgd', 'mimic'\], not 'cosine'"):
+    with pytest.raises(NotImplementedError, match=r"\['cwd', 'mgd', 'mimic', 'none'\], not 'cosine'"):
         FeatureLoss([1], [1], "cosine")
 
 

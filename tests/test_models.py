@@ -142,7 +142,8 @@ for key, student, teacher, layers, given, logit, data, task in PAIRS:
     points = {"kpt_shape": [4, 3]} if task == "pose" else {}
     save_teacher("teacher.pt", teacher, **points)
     print(f"::{key}::")
-    step(student, model_t="teacher.pt", logit_loss=logit, distill_layers=given, data=data)
+    step(student, model_t="teacher.pt", logit_loss=logit, distill_layers=given, data=data,
+         distill_recipe="tutorial")
 """
 
 SWITCHED_OFF = """
@@ -150,7 +151,7 @@ key, layers = "off", [16, 19, 22]
 teacher = YOLO(save_teacher("teacher.pt", "yolo26s.yaml")).model
 teacher.model[-1].end2end = False
 before = {k: str(v) for k, v in vars(teacher.model[-1]).items()}
-step("yolo26n.yaml", model_t=teacher, logit_loss=True)
+step("yolo26n.yaml", model_t=teacher, logit_loss=True, distill_recipe="tutorial")
 report(untouched=before == {k: str(v) for k, v in vars(teacher.model[-1]).items()})
 """
 

@@ -44,4 +44,4 @@ def test_a_patched_release_trains_on_the_oldest_python_and_pytorch(
     offline, online = results(run, "mgd"), results(run, "online")
     assert [offline.column(f"train/{loss}")[0] > 0 for loss in LOSSES] == [True, False, True]
     assert online.column("epoch") == [1, 2]
-    assert all(min(online.column(f"train/{loss}")) > 0 for loss in LOSSES[:2])
+    assert all(min(online.column(f"train/{loss}")) > 0 for loss in LOSSES[1:])

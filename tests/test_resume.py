@@ -65,7 +65,7 @@ for mode, options in MODES.items():
         if name == "part":
             model.add_callback("on_fit_epoch_end", interrupt)
         try:
-            model.train(**{**SETTINGS, "name": f"{mode}-{name}", **options}, model_t=TEACHER)
+            model.train(**{**SETTINGS, "name": f"{mode}-{name}", **options}, model_t=TEACHER, distill_recipe="tutorial")
         except KeyboardInterrupt:
             report(**{f"{mode} interrupted": True})
 """
@@ -264,7 +264,7 @@ def look_at(name, checkpoint, saved=(), **options):
     report(**{name: found})
 
 save_teacher()
-interrupted("run", model_t="teacher.pt", distillonline=True)
+interrupted("run", model_t="teacher.pt", distillonline=True, distill_recipe="tutorial")
 interrupted("plain")
 shutil.copytree("run", "reused")  # for a run without a teacher
 interrupted("reused")
@@ -324,7 +324,7 @@ def test_a_checkpoint_alone_is_resumed_with_a_warning(moved: Run) -> None:
     for name in ("bare", "half"):
         assert moved.facts[name]["same"] == [False, False]
         assert Path(moved.facts[name]["model_t"]).name == "teacher.pt"
-        missing = "is resumed without last_distill.pt beside it and last_teacher.pt: what distillation trains begins"
+        missing = "is resumed without last_distill.pt and last_teacher.pt beside it: what distillation trains begins"
         assert said(moved, name).count(missing) == 1
 
 

@@ -17,8 +17,8 @@ CODE = """
 import numpy as np
 
 teacher = save_teacher()
-train("offline", model_t=teacher, logit_loss=True)
-online = train("online", model_t=teacher, logit_loss=True, distillonline=True)
+train("offline", model_t=teacher, distill_feat_type="cwd")
+online = train("online", model_t=teacher, distill_feat_type="cwd", distillonline=True)
 
 learnt = YOLO(online.wdir / "last_teacher.pt")
 image = np.zeros((64, 64, 3), np.uint8)

@@ -17,8 +17,8 @@ BREAKS = (
     Break(
         "the logit loss teaches the student",
         RUN,
-        "Distill_LogitLoss(logits_s, logits_t)",
-        "Distill_LogitLoss([s.detach() for s in logits_s], logits_t)",
+        "self.response(logits_s, logits_t,",
+        "self.response({name: [s.detach() for s in levels] for name, levels in logits_s.items()}, logits_t,",
         "gradient::logit_loss_alone and 8.4.190",
     ),
     Break(
@@ -52,8 +52,8 @@ BREAKS = (
     Break(
         "several ranks make the gradient of the feature loss of one process",
         RUN,
-        "* weight\n",
-        "* weight * (1 if RANK == -1 else 2)\n",
+        "size *= torch.distributed.get_world_size()",
+        "size *= 2 * torch.distributed.get_world_size()",
         "several_processes::gradient_of_one and parts and 8.3.200",
     ),
     Break(
@@ -94,8 +94,8 @@ BREAKS = (
     Break(
         "the feature loss is clipped",
         RUN,
-        "        nn.utils.clip_grad_norm_(self.trainer.distillloss.parameters(), max_norm=10.0)\n",
-        "        pass\n",
+        "            nn.utils.clip_grad_norm_(self.trained, max_norm=10.0)\n",
+        "            pass\n",
         "gradient::clipped and 8.4.190",
     ),
     Break(

@@ -1,10 +1,11 @@
-"""The arguments, and how the teacher is found: distill_setup.py."""
+"""The arguments, and how the teacher is found: distill_arguments.py and distill_setup.py."""
 
 from __future__ import annotations
 
 from promises import Break
 
 SETUP = "patches/distill_setup.py"
+ARGUMENTS = "patches/distill_arguments.py"
 
 BREAKS = (
     Break(
@@ -51,8 +52,8 @@ BREAKS = (
     ),
     Break(
         "a bare argument that needs a value is refused",
-        SETUP,
-        "    if not isinstance(DISTILL_ARGS[argument], bool):\n",
+        ARGUMENTS,
+        "    if argument not in SWITCHES:\n",
         "    if False:\n",
         "tutorial_script::missing_on_the_command_line and 8.4.190",
     ),

@@ -1,0 +1,156 @@
+# Added by distillpatch. AGPL-3.0, as the Ultralytics code around it.
+"""The train arguments of distillation: what the user gives is used, and what is not given comes from a recipe."""
+
+from __future__ import annotations
+
+import math
+
+from .AddLoss import FEATURE_LOSSES
+from .distill_models import layer_lists
+from .distill_response import RESPONSE_LOSSES
+
+# The recipes. "default" is what teaches students most; docs/learning.md has the figures. Its losses are scaled as the
+# task loss is, by the batch. "tutorial" is the tutorial's, in which they are not, so their share falls with the batch.
+RECIPES = {
+    "default": {
+        "distillonline": False,  # the teacher goes on learning next to the student
+        "distill_feat_type": "none",  # feature loss, out of FEATURE_LOSSES
+        "logit_loss": True,  # the student's head imitates the teacher's
+        "distill_logit_type": "soft",  # how, out of RESPONSE_LOSSES
+        "distill_schedule": "constant",  # how the weights change, out of SCHEDULES
+        "distill_close": 0,  # epochs at the end without distillation, as close_mosaic is epochs without mosaic
+        "distill_feat_weight": 0.3,  # weights of the three losses
+        "distill_online_weight": 1.0,
+        "distill_logit_weight": 3.0,
+        "distill_layers": None,  # layers to compare: one list for both models, or [student's, teacher's]
+    },
+    "tutorial": {
+        "distillonline": False,
+        "distill_feat_type": "cwd",
+        "logit_loss": False,
+        "distill_logit_type": "mse",
+        "distill_schedule": "epoch",
+        "distill_close": 0,
+        "distill_feat_weight": 1.0,
+        "distill_online_weight": 1.0,
+        "distill_logit_weight": 1.0,
+        "distill_layers": None,
+    },
+}
+
+# All train arguments of distillation. model_t is the teacher: a YOLO object, its .model, or the path of its weights.
+DISTILL_ARGS = ("model_t", "distill_recipe", *RECIPES["default"])
+
+SWITCHES = ("distillonline", "logit_loss")
+SCHEDULES = ("constant", "cosine", "epoch")
+TASKS = ("detect", "segment", "pose", "obb")
+
+# What an argument is good for: without that loss it would be without effect.
+PURPOSES = {
+    "distill_layers": "a feature loss, distill_feat_type=cwd for example",
+    "distill_feat_weight": "a feature loss, distill_feat_type=cwd for example",
+    "distill_logit_type": "logit_loss=True",
+    "distill_logit_weight": "logit_loss=True",
+    "distill_online_weight": "distillonline=True",
+}
+
+
+def complete_argument(argument):
+    """Return an argument of the command line with its value: a bare "logit_loss" means "logit_loss=True".
+
+    Args:
+        argument (str): As typed; what is no argument of distillation, or has a value, is returned as it is.
+
+    Returns:
+        (str): The argument, which upstream goes on to read.
+
+    Raises:
+        SyntaxError: If an argument of distillation needs a value and has none.
+    """
+    if argument not in DISTILL_ARGS:
+        return argument
+    if argument not in SWITCHES:
+        raise SyntaxError(f"'{argument}': expected a value, {argument}=...")
+    return f"{argument}=True"
+
+
+def given_arguments(args):
+    """Return the arguments of distillation that a run was given, by name.
+
+    None means that an argument is not given, but for distill_feat_type: on the command line "none" becomes None.
+    """
+    given = {key: getattr(args, key) for key in DISTILL_ARGS if hasattr(args, key)}
+    if given.get("distill_feat_type", "") in (None, False):
+        given["distill_feat_type"] = "none"
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def complete_arguments(args):
+    """Set all arguments of distillation that count in a run: as given, or else as the recipe has them.
+
+    What is set is written to args.yaml and to checkpoints, so a worker process or a resumed run has the same.
+
+    Args:
+        args (SimpleNamespace): The arguments of a run with a teacher.
+
+    Raises:
+        ValueError: If an argument is invalid, or would have no effect.
+    """
+    given = given_arguments(args)
+    if "distill_layers" in given:
+        given["distill_layers"] = _as_lists(given["distill_layers"])
+    recipe = given.get("distill_recipe", "default")
+    _check_choice("distill_recipe", recipe, RECIPES)
+    value = {"distill_recipe": recipe, **RECIPES[recipe], **given}
+    _check(args, value)
+    active = {
+        "distill_layers": value["distill_feat_type"] != "none",
+        "distill_feat_weight": value["distill_feat_type"] != "none",
+        "distill_logit_type": value["logit_loss"],
+        "distill_logit_weight": value["logit_loss"],
+        "distill_online_weight": value["distillonline"],
+    }
+    idle = [key for key in given if not active.get(key, True)]
+    if idle:
+        raise ValueError(f"{idle[0]}: without effect, it needs {PURPOSES[idle[0]]}")
+    if not value["logit_loss"] and value["distill_feat_type"] == "none":
+        raise ValueError("logit_loss=False and no feature loss: nothing is taught; expected one of them")
+    for key in DISTILL_ARGS:
+        if key in value and active.get(key, True):
+            setattr(args, key, value[key])
+
+
+def _check(args, value):
+    """Raise ValueError for an argument that is invalid."""
+    if getattr(args, "task", "detect") not in TASKS:
+        raise ValueError(f"model_t: distillation is for the tasks {', '.join(TASKS)}, not for {args.task}")
+    if getattr(args, "distill_model", None) is not None:
+        raise ValueError("model_t and distill_model are two ways to distill, expected one of them")
+    _check_choice("distill_feat_type", value["distill_feat_type"], FEATURE_LOSSES)
+    _check_choice("distill_logit_type", value["distill_logit_type"], RESPONSE_LOSSES)
+    _check_choice("distill_schedule", value["distill_schedule"], SCHEDULES)
+    for key in SWITCHES:
+        if not isinstance(value[key], bool):
+            raise ValueError(f"{key}={value[key]!r}: expected True or False")
+    for key in ("distill_feat_weight", "distill_online_weight", "distill_logit_weight"):
+        if not _is_number(value[key], (int, float)):
+            raise ValueError(f"{key}={value[key]!r}: expected a number that is not negative")
+    if not _is_number(value["distill_close"], int):
+        raise ValueError(f"distill_close={value['distill_close']!r}: expected a number of epochs")
+    layer_lists(value["distill_layers"])
+
+
+def _check_choice(key, value, choices):
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{key}={value!r}: expected one of {', '.join(sorted(choices))}")
+
+
+def _is_number(value, kinds):
+    return isinstance(value, kinds) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _as_lists(layers):
+    """Return distill_layers with NumPy's arrays and numbers as Python's, which can be written to args.yaml."""
+    if hasattr(layers, "tolist"):
+        return layers.tolist()
+    return [_as_lists(part) for part in layers] if isinstance(layers, (list, tuple)) else layers
