@@ -26,7 +26,20 @@ import learning_stage as stage
 import yaml
 from demo import ONE_THREAD, console
 from filelock import FileLock, Timeout
-from learning_arms import ARMS, CHECK, DEFAULT, FIRST_TUNING_SEED, IMAGES, MASTER, PATCHED, REGIMES, TEACHER, Job, plan
+from learning_arms import (
+    ARMS,
+    AUGMENTATION,
+    CHECK,
+    DEFAULT,
+    FIRST_TUNING_SEED,
+    IMAGES,
+    MASTER,
+    PATCHED,
+    REGIMES,
+    TEACHER,
+    Job,
+    plan,
+)
 from learning_data import SIZE
 from learning_report import interval, write_page
 from training import execute
@@ -121,6 +134,7 @@ class Bench:
         paths = {TEACHER: str(stage.teacher(job.data, job.lesson.teacher_epochs)), IMAGES: str(many)}
         arguments = {
             **stage.SETTINGS,
+            **(AUGMENTATION if job.lesson.augmented else {}),
             "data": str(data / f"{job.part.replace('/', '-')}.yaml"),
             "project": str(folder),
             "epochs": epochs,

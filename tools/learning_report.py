@@ -32,6 +32,7 @@ HEADINGS = {
     "few": "128 images with labels",
     "unlabelled": "128 images with labels and 896 without",
     "all": "1,024 images with labels",
+    "plain": "128 images with labels, not augmented",
 }
 
 
@@ -173,7 +174,7 @@ def _targets(found: list[Section]) -> str:
 
 
 def _judge(found: dict[str, Section]) -> Iterable[tuple[str, str, str]]:
-    few, unlabelled, every = (found.get(regime) for regime in REGIMES)
+    few, unlabelled, every = (found.get(regime) for regime in ("few", "unlabelled", "all"))
     default = few and few.of(DEFAULT)
     upstream = few and few.of("upstream's distill_model")
     yield _verdict(
