@@ -28,9 +28,10 @@ from demo import ONE_THREAD, console
 from filelock import FileLock, Timeout
 from learning_arms import (
     ARMS,
-    AUGMENTATION,
     CHECK,
     DEFAULT,
+    FIRST_MASTER,
+    FIRST_TEACHER,
     FIRST_TUNING_SEED,
     IMAGES,
     MASTER,
@@ -116,8 +117,9 @@ class Bench:
         data, folder = stage.data(job.data), stage.HOME / "runs" / job.slug
         shutil.rmtree(folder, ignore_errors=True)
         script = EXAMINE.format(exam=str(data / f"{job.exam.replace('/', '-')}.yaml"), size=SIZE)
-        if job.arm == MASTER:
-            script += MASTER_CODE.format(weights=str(stage.teacher(job.data, job.lesson.teacher_epochs)))
+        if job.arm in (MASTER, FIRST_MASTER):
+            which = stage.teacher if job.arm == MASTER else stage.first_teacher
+            script += MASTER_CODE.format(weights=str(which(job.data, job.lesson.teacher_epochs)))
         else:
             script += self._lesson(job, data, folder)
         patched = job.arm in PATCHED
@@ -130,11 +132,14 @@ class Bench:
         """Return the code that trains a student."""
         epochs = job.lesson.epochs
         pace = epochs // POINTS
-        many = data / "images" / ("tuning/many" if job.tuning else "many")
-        paths = {TEACHER: str(stage.teacher(job.data, job.lesson.teacher_epochs)), IMAGES: str(many)}
+        paths = {
+            TEACHER: lambda: stage.teacher(job.data, job.lesson.teacher_epochs),
+            FIRST_TEACHER: lambda: stage.first_teacher(job.data, job.lesson.teacher_epochs),
+            IMAGES: lambda: data / "images" / ("tuning/many" if job.tuning else "many"),
+        }
         arguments = {
             **stage.SETTINGS,
-            **(AUGMENTATION if job.lesson.augmented else {}),
+            **(stage.AUGMENTATION if job.lesson.augmented else {}),
             "data": str(data / f"{job.part.replace('/', '-')}.yaml"),
             "project": str(folder),
             "epochs": epochs,
@@ -142,7 +147,10 @@ class Bench:
             # The start was trained without classes, and upstream goes on with that unless it is told otherwise.
             "single_cls": False,
             "save_period": pace,
-            **{name: paths.get(str(value), value) for name, value in ARMS[job.arm].items()},
+            **{
+                name: str(paths[value]()) if isinstance(value, str) and value in paths else value
+                for name, value in ARMS[job.arm].items()
+            },
         }
         return CODE.format(
             start=str(stage.start(job.data)),

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-TEACHER, IMAGES = "TEACHER", "IMAGES"  # stand for paths in the arguments of an arm
+# Stand for paths in the arguments of an arm.
+TEACHER, FIRST_TEACHER, IMAGES = "TEACHER", "FIRST TEACHER", "IMAGES"
 BATCH = 16
 FIRST_TUNING_SEED = 100
 
@@ -34,10 +35,6 @@ REGIMES = {
     "plain": Regime("few", 128, augmented=False),
 }
 
-# What the images of a lesson are changed by, beside upstream's changes of colour. Without it, 160 epochs of 128 images
-# are learned by heart. No mosaic: it shows objects of sizes and cuts that the teacher was never shown.
-AUGMENTATION = {"translate": 0.1, "scale": 0.3}
-
 # What `make learning-check` does: a shorter lesson, from a teacher that was trained shorter.
 CHECK = "check"
 LESSONS = {**REGIMES, CHECK: Regime("few", 128, steps=320, teacher_epochs=5)}
@@ -60,6 +57,7 @@ PATCHED: dict[str, dict[str, Any]] = {
     "soft 1": {**SOFT, **CONSTANT, "distill_logit_weight": 1.0},
     "soft 3": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
     "soft 10": {**SOFT, **CONSTANT, "distill_logit_weight": 10.0},
+    "soft 3, first teacher": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0, "model_t": FIRST_TEACHER},
     "soft 3, cosine": {**SOFT, "distill_schedule": "cosine", "distill_logit_weight": 3.0},
     "soft 3, images": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0, "distill_images": IMAGES},
     "soft 3, cwd 0.3": {**SOFT, **CONSTANT, **CWD, "distill_logit_weight": 3.0},
@@ -70,8 +68,8 @@ ARMS = {**PRISTINE, **PATCHED}
 # without labels as well; a test requires that they do.
 DEFAULT, DEFAULT_UNLABELLED = "soft 3", "soft 3, images"
 
-# The row of the teacher's own exam: no student learns in it.
-MASTER = "teacher"
+# The rows of a teacher's own exam: no student learns in them.
+MASTER, FIRST_MASTER = "teacher", "first teacher"
 
 
 class Job(NamedTuple):

@@ -52,7 +52,9 @@ def curves(rows: list[Row]) -> str:
     """Draw mAP over steps, one line an arm, as means over the seeds that have a curve; "" if there is none."""
     lines = {}
     for arm in dict.fromkeys(row["arm"] for row in rows):
-        found = [r["curve"] for r in rows if r["arm"] == arm and r["curve"] and r["data"] == "digits"]
+        found = [
+            r["curve"] for r in rows if r["arm"] == arm and r["curve"] and (r["data"], r["regime"]) == ("digits", "few")
+        ]
         if found:
             lines[arm] = [mean(values) for values in zip(*found, strict=True)]
     if not lines:
