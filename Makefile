@@ -14,7 +14,7 @@ RELEASES := all
 DIR := .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough lint format matrix forks fuzz breaks speed cost learning learning-check clean
+.PHONY: help demo test thorough lint format matrix forks fuzz breaks speed cost learning learning-check gpu clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -66,6 +66,9 @@ learning:  ## measure what students learn alone and from a teacher, and write do
 
 learning-check:  ## the same, short: fail if the default distillation makes students worse than alone
 	$(IN) main python tools/learning.py check
+
+gpu:  ## measure on a GPU what no CPU can show, and write docs/gpu.md; needs CUDA, takes 8 minutes
+	$(IN) main python tools/gpu.py
 
 clean:  ## remove what the other targets left in the clone
 	rm -rf .venv build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -102,7 +102,7 @@ def measure(size: Size, stage: Path) -> dict[str, list[dict[str, Any]]]:
     newest = size.releases[-1]
     found: dict[str, list[dict[str, Any]]] = {"finite": [], "cost": [], "layouts": [], "learn": []}
     for release in size.releases:
-        for fact in _call(stage, release, "finite", settings=small, teacher="yolov8s.yaml"):
+        for fact in _call(stage, release, "finite", settings=small, teacher=f"yolov8{size.pairs[0][0]}.yaml"):
             found["finite"].append({"release": release, **fact})
     for teacher, student in size.pairs:
         models = {"teacher": f"yolov8{teacher}.yaml", "student": f"yolov8{student}.yaml"}

@@ -1,0 +1,42 @@
+"""`make gpu` on a CPU, in miniature: whatever a GPU will be asked can be asked."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.training
+
+SCRIPT = Path(__file__).resolve().parent.parent / "tools/gpu.py"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, check=False)
+
+
+def test_every_part_measures_and_is_on_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "gpu.md"
+    done = run("both", str(page), "--device", "cpu", "--stage", str(tmp_path / "stage"))
+    assert done.returncode == 0, done.stderr[-2000:]
+    text = page.read_text()
+    losses = re.findall(r"(?m)^\| (.+) \| finite \|$", text)
+    assert {"default", "tutorial", "cwd", "mgd", "mimic", "mse logits", "soft logits", "online"} <= set(losses)
+    assert "not finite" not in text
+    steps = re.findall(r"(?m)^\| yolov8n to yolov8n \| (.+?) \| [\d.]+ ms \|", text)
+    assert steps == ["plain", "default", "tutorial", "upstream's distill_model", "floor"]
+    assert re.findall(r"(?m)^\| yolov8n \| (.+?) \| [\d.]+ ms \|", text) == ["as it is", "channels_last"]
+
+
+def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    done = run("measure", str(tmp_path / "gpu.md"))
+    assert done.returncode == 1
+    assert "no CUDA device" in done.stderr
+    assert not (tmp_path / "gpu.md").exists()
