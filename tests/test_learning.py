@@ -159,3 +159,11 @@ def test_rows_that_are_committed_are_valid_and_single() -> None:
     for one in committed:
         assert 0 < one["map"] < 1
         assert one["arm"] in (MASTER, FIRST_MASTER) or ARMS[one["arm"]] == one["arguments"]
+
+
+def test_the_arm_that_is_called_the_default_is_what_the_patches_do_by_default() -> None:
+    from patches.distill_arguments import RECIPES
+
+    arguments = {key: value for key, value in ARMS[DEFAULT].items() if key != "model_t"}
+    assert arguments == {key: RECIPES["default"][key] for key in arguments}
+    assert RECIPES["default"]["distillonline"] is False
