@@ -109,6 +109,13 @@ PATCH = "patches/03-teacher-to-device.patch"
 
 BREAKS: tuple[Break, ...] = (
     Break(
+        "a distiller of the owner's is not replaced",
+        PATCH,
+        "  self.distiller\n",
+        "  self.no_such_distiller\n",
+        "modifications::around_it and distiller",
+    ),
+    Break(
         "the teacher is where the student is",
         PATCH,
         "+     self.model_t = load_teacher(self.model_t).to(self.device)\n",

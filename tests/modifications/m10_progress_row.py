@@ -92,6 +92,13 @@ PATCH = "patches/10-progress-row.patch"
 
 BREAKS: tuple[Break, ...] = (
     Break(
+        "places that are left are recognised: modification 10",
+        PATCH,
+        "  ($TEXTS + $NUMBERS * (5 + $LOSSES))",
+        "  ($TEXTS + $NUMBERS * (6 + $LOSSES))",
+        "modifications::sign_of_what and 10",
+    ),
+    Break(
         "the row has a value for each place",
         PATCH,
         "+         *self.distill_items.values(),\n",

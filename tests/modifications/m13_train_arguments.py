@@ -92,6 +92,13 @@ PATCH = "patches/13-train-arguments.patch"
 
 BREAKS: tuple[Break, ...] = (
     Break(
+        "the function that compares arguments is called",
+        PATCH,
+        "      check_dict_alignment($BASE, overrides)\n",
+        "",
+        "modifications::around_it and compared",
+    ),
+    Break(
         "misspelt arguments are refused with suggestions",
         PATCH,
         "+         base_keys = {*base_keys, *DISTILL_ARGS}",

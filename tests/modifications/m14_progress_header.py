@@ -99,6 +99,13 @@ PATCH = "patches/14-progress-header.patch"
 
 BREAKS: tuple[Break, ...] = (
     Break(
+        "places that are left are recognised: modification 14",
+        PATCH,
+        "  ($START + $TEXTS * (7 + len(self.loss_names)))",
+        "  ($START + $TEXTS * (8 + len(self.loss_names)))",
+        "modifications::sign_of_what and 14",
+    ),
+    Break(
         "the header has a heading for each figure",
         PATCH,
         "+     *self.distill_items,\n",

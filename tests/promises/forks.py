@@ -1,0 +1,55 @@
+"""Checkouts that people have changed: what goes around the patches, and what does the same."""
+
+from __future__ import annotations
+
+from promises import Break
+
+OWN_VERSIONS = "distillpatch/engine/own_versions.py"
+NOTATION = "distillpatch/engine/notation.py"
+SOURCE = "distillpatch/engine/source.py"
+CHECKOUT = "distillpatch/tree/checkout.py"
+
+BREAKS = (
+    Break(
+        "a copy of a patched class is named",
+        OWN_VERSIONS,
+        "_COPY = 2",
+        "_COPY = 200",
+        "own_versions::copy_under_another_name",
+    ),
+    Break(
+        "a method that calls the inherited one is no version of its own",
+        OWN_VERSIONS,
+        "if not any(_calls_inherited(call, node.name) for call in ast.walk(node))",
+        "if True",
+        "own_versions::nothing_else",
+    ),
+    Break(
+        "a class that the patch set relies on may not have its own version",
+        OWN_VERSIONS,
+        'used = used_by.get(definition.key, "")',
+        'used = ""',
+        "own_versions::told_apart or loop_of_its_own",
+    ),
+    Break(
+        "a loss of the owner's is shown",
+        NOTATION,
+        "self._notes.extend(alternatives)",
+        "pass",
+        "notes::owner and 8.2.50",
+    ),
+    Break(
+        "a merge conflict is told as such",
+        SOURCE,
+        'if any(mark[1] == "<" for mark in marks):',
+        "if False:",
+        "source::not_python",
+    ),
+    Break(
+        "a package of another name is told as such",
+        CHECKOUT,
+        "if trainer.is_file() and (version := _version(package)):",
+        "if False and (version := _version(package)):",
+        "checkout::another_name",
+    ),
+)
