@@ -17,18 +17,17 @@ from typing import Any
 import click
 
 from distillpatch import __version__
-from distillpatch.commands import Situation, Standing, examine
-from distillpatch.commands import apply as apply_to
-from distillpatch.commands import revert as revert_in
+from distillpatch.commands import Reached, Situation, Standing, as_it_is, examine, reach, with_set, without_set
+from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import Plan, explain, found_by_hand
-from distillpatch.errors import DistillpatchError
-from distillpatch.ledger.state import Condition
-from distillpatch.ledger.transaction import lock, recover
-from distillpatch.ledger.undo import Edited
+from distillpatch.errors import DistillpatchError, InterruptedRun
+from distillpatch.ledger.survey import Condition
+from distillpatch.ledger.transaction import recover
+from distillpatch.ledger.undo import Edited, Undo
 from distillpatch.report.diff import colored, unified_diff
 from distillpatch.report.modifications import outcome_lines, outcome_report
 from distillpatch.tree.checkout import PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
-from distillpatch.tree.patch_folder import built_in
+from distillpatch.tree.patch_folder import built_in, load
 
 _EXAMPLES = """
 \b
@@ -46,8 +45,8 @@ installed in the active environment.
 _STDOUT = "-"
 
 # What to do about a file that revert leaves, one that apply has added and one that it has changed.
-_LEFT_ADDED = "edited by you, though we had added it; move it away before the next apply"
-_LEFT_EDITED = "with our lines and yours; the rest of ours is gone, so take them out"
+_LEFT_ADDED = "you edited it, and distillpatch had added it; move it away before the next apply"
+_LEFT_EDITED = "it still contains distillpatch's lines; the other files were reverted, so remove these by hand"
 
 
 class _Group(click.Group):
@@ -56,6 +55,9 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except InterruptedRun as error:
+            click.echo(error, err=True)
+            ctx.exit(130)
         except DistillpatchError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
@@ -94,8 +96,24 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
     return located
 
 
+def _of_a_folder(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option that names the folder of a patch set; it gets the patch set, or None."""
+
+    @click.option(
+        "--patches",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="A folder with a patch set of your own, instead of the one that distillpatch comes with.",
+    )
+    @wraps(command)
+    def loaded(checkout: Checkout, patches: Path | None, **options: Any) -> None:
+        command(checkout, patch_set=load(patches) if patches else None, **options)
+
+    return loaded
+
+
 @main.command()
 @_on_a_checkout
+@_of_a_folder
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, allow_dash=True),
@@ -107,9 +125,9 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
     is_flag=True,
     help="Exit with 1 if there is a difference. So does an error, which its message on stderr tells apart.",
 )
-def diff(checkout: Checkout, output: str, exit_code: bool) -> None:
+def diff(checkout: Checkout, patch_set: PatchSet | None, output: str, exit_code: bool) -> None:
     """Show what apply would change, or has changed."""
-    text = unified_diff(examine(checkout, built_in()).difference())
+    text = unified_diff(examine(checkout, with_set(patch_set) if patch_set else as_it_is).difference())
     if output == _STDOUT:
         _show(text)
     else:
@@ -120,86 +138,55 @@ def diff(checkout: Checkout, output: str, exit_code: bool) -> None:
 
 @main.command()
 @_on_a_checkout
+@_of_a_folder
 @click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
-def apply(checkout: Checkout, dry_run: bool) -> None:
-    """Apply all modifications, or none."""
-    patch_set = built_in()
-    situation = examine(checkout, patch_set)
-    if situation.is_applied:
-        click.echo(f"Nothing to do: {_standing(situation)}.", err=dry_run)
-        return
+def apply(checkout: Checkout, patch_set: PatchSet | None, dry_run: bool) -> None:
+    """Apply all modifications of a patch set, or none."""
+    wanted = with_set(patch_set or built_in())
     if dry_run:
-        _show(unified_diff(situation.in_package(situation.application()[0])))
+        situation = examine(checkout, wanted)
+        if situation.is_reached:
+            click.echo(f"Nothing to do: {_standing(situation)}.", err=True)
+        else:
+            _show(unified_diff(situation.in_package(situation.run(Edited.REFUSE).changes)))
         return
-    with lock(checkout.package, checkout.release) as held:
-        _tell_what_was_recovered(held.recovered)
-        situation = examine(checkout, patch_set)
-        if situation.is_applied:  # another process was faster
-            click.echo(f"Nothing to do: {_standing(situation)}.")
-            return
-        unsaved = apply_to(held, situation)
-    for line in outcome_lines(situation.plan.outcomes):
-        click.echo(line)
-    files = len(situation.plan.changes)
-    back = ["distillpatch", "revert", *(["--ultralytics-path", str(checkout.root)] if checkout.is_named else [])]
-    click.echo(
-        f"Applied {len(situation.plan.outcomes)} modifications to {files} files. Take them back: {shlex.join(back)}"
-    )
-    if situation.plan.own_versions:
-        click.echo(
-            "Note: these classes have their own version of a patched method, so training with them does not distill:",
-            err=True,
-        )
-        for version in situation.plan.own_versions:
-            click.echo(f"  {version}", err=True)
-    if situation.plan.notes:
-        click.echo("Note: this code of your own adds to the loss as well, and is left as it is:", err=True)
-        for note in situation.plan.notes:
-            click.echo(f"  {note}", err=True)
-    if unsaved:
-        click.echo(f"Note: {', '.join(unsaved)} had changes that are not committed to git; they were kept.", err=True)
+    reached = reach(checkout, wanted)
+    _tell_what_was_recovered(reached.recovered)
+    if reached.run is None:
+        click.echo(f"Nothing to do: {_standing(reached.situation)}.")
+        return
+    _tell_what_was_applied(reached)
     _tell_what_is_imported(checkout)
 
 
 @main.command()
 @_on_a_checkout
+@click.option("--patches", "name", metavar="NAME", help="Revert this patch set alone; `status` lists the names.")
 @click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
-@click.option("--keep-edited", is_flag=True, help="Leave files as they are in which your edits and ours overlap.")
+@click.option(
+    "--keep-edited", is_flag=True, help="Leave files as they are in which your edits and distillpatch's overlap."
+)
 @click.option(
     "--restore-original", is_flag=True, help="Restore such files, and keep the edited ones beside them as *.edited."
 )
-def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_original: bool) -> None:
-    """Take back what was applied, and nothing else."""
+def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: bool, restore_original: bool) -> None:
+    """Undo what was applied, and nothing else."""
     if keep_edited and restore_original:
         raise click.UsageError("--keep-edited and --restore-original exclude each other")
     edited = Edited.KEEP if keep_edited else Edited.SET_ASIDE if restore_original else Edited.REFUSE
-    patch_set = built_in()
-    situation = examine(checkout, patch_set)
-    if situation.state is None:
-        click.echo("Nothing to do: not patched.", err=dry_run)
-        _tell_what_is_unrecorded(situation)
-        return
     if dry_run:
-        _show(unified_diff(situation.in_package(situation.taking_back(edited).changes)))
+        situation = examine(checkout, without_set(name))
+        if situation.state is None:
+            _tell_that_nothing_is_applied(situation, err=True)
+        else:
+            _show(unified_diff(situation.in_package(situation.run(edited).changes)))
         return
-    with lock(checkout.package, checkout.release) as held:
-        _tell_what_was_recovered(held.recovered)
-        situation = examine(checkout, patch_set)
-        if situation.state is None:  # another process was faster
-            click.echo("Nothing to do: not patched.")
-            return
-        done = revert_in(held, situation, edited)
-    files = {change.path for change in situation.in_package(done.changes)} - set(done.set_aside.values())
-    click.echo(f"Reverted {len(files)} files in {checkout.package}.")
-    for path in done.merged:
-        click.echo(f"  {path}: our changes are out, yours are kept")
-    for path in done.left:
-        added = situation.state.original(path) is None
-        click.echo(f"  {path}: left as it is, {_LEFT_ADDED if added else _LEFT_EDITED}")
-    for path, kept in done.set_aside.items():
-        click.echo(f"  {path}: restored; the edited file is now {kept}")
-    for path in done.overwritten:
-        click.echo(f"  {path}: left as it is, {Condition.OVERWRITTEN.value}")
+    reached = reach(checkout, without_set(name), edited)
+    _tell_what_was_recovered(reached.recovered)
+    if reached.run is None or reached.run.undo is None:
+        _tell_that_nothing_is_applied(reached.situation)
+        return
+    _tell_what_was_reverted(reached, reached.run.undo)
 
 
 @main.command()
@@ -207,7 +194,7 @@ def revert(checkout: Checkout, dry_run: bool, keep_edited: bool, restore_origina
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def status(checkout: Checkout, as_json: bool) -> None:
     """Say what is there, what fits, and what Python would import."""
-    situation = examine(checkout, built_in())
+    situation = examine(checkout)
     if as_json:
         click.echo(json.dumps(_report(situation), indent=2))
         return
@@ -218,7 +205,9 @@ def status(checkout: Checkout, as_json: bool) -> None:
     if situation.obstacle:
         click.echo(f"\nWhich modifications fit cannot be told. {situation.obstacle}")
     else:
-        _tell_what_fits(situation.plan)
+        for patch_set, plan in zip(situation.wanted, situation.stack.plans, strict=True):
+            click.echo(f"\npatch set {patch_set.name}: {patch_set.title}")
+            _tell_what_fits(plan)
     _tell_what_is_imported(checkout)
 
 
@@ -255,6 +244,56 @@ def compare(runs: tuple[Path, ...], metric: str | None, by: str, plot: Path | No
         click.echo(f"Curves: {plot}", err=True)
 
 
+def _tell_what_was_applied(reached: Reached) -> None:
+    checkout, plans = reached.situation.checkout, reached.plans
+    for plan in plans:
+        for line in outcome_lines(plan.outcomes):
+            click.echo(line)
+    modifications = sum(len(plan.outcomes) for plan in plans)
+    files = len(reached.situation.stack.changes)
+    back = ["distillpatch", "revert", *(["--ultralytics-path", str(checkout.root)] if checkout.is_named else [])]
+    click.echo(f"Applied {modifications} modifications to {files} files. To undo: {shlex.join(back)}")
+    versions = [version for plan in plans for version in plan.own_versions]
+    if versions:
+        click.echo(
+            "Note: these classes have their own version of a patched method, so training with them does not distill:",
+            err=True,
+        )
+        for version in versions:
+            click.echo(f"  {version}", err=True)
+    notes = [note for plan in plans for note in plan.notes]
+    if notes:
+        click.echo("Note: this code of your own adds to the loss as well, and is left as it is:", err=True)
+        for note in notes:
+            click.echo(f"  {note}", err=True)
+    if reached.unsaved:
+        unsaved = ", ".join(reached.unsaved)
+        click.echo(f"Note: {unsaved} had changes that are not committed to git; they were kept.", err=True)
+
+
+def _tell_what_was_reverted(reached: Reached, undo: Undo) -> None:
+    situation = reached.situation
+    assert reached.run is not None and situation.state is not None
+    files = {change.path for change in situation.in_package(reached.run.changes)} - set(undo.set_aside.values())
+    click.echo(f"Reverted {len(files)} file{'s' * (len(files) != 1)} in {situation.checkout.package}.")
+    for path in undo.merged:
+        click.echo(f"  {path}: distillpatch's changes are removed, yours are kept")
+    for path in undo.left:
+        added = situation.state.original(path) is None
+        click.echo(f"  {path}: left as it is, {_LEFT_ADDED if added else _LEFT_EDITED}")
+    for path, kept in undo.set_aside.items():
+        click.echo(f"  {path}: restored; the edited file is now {kept}")
+    for path in undo.overwritten:
+        click.echo(f"  {path}: left as it is, {Condition.OVERWRITTEN.value}")
+    if situation.wanted:
+        click.echo(f"Still applied: {', '.join(patch_set.name for patch_set in situation.wanted)}.")
+
+
+def _tell_that_nothing_is_applied(situation: Situation, *, err: bool = False) -> None:
+    click.echo("Nothing to do: not patched.", err=err)
+    _tell_what_is_unrecorded(situation)
+
+
 def _tell_what_was_recovered(recovered: str | None) -> None:
     if recovered:
         click.echo(recovered, err=True)
@@ -288,28 +327,36 @@ def _report(situation: Situation) -> dict[str, Any]:
     """Return what ``status`` knows, for programs."""
     state = situation.state
     place = first_holding(import_places(os.environ))
-    plan = situation.plan if situation.obstacle is None else None
+    plans = situation.stack.plans if situation.obstacle is None else ()
     return {
         "path": str(situation.checkout.package),
         "release": situation.checkout.release,
         "standing": situation.standing.name.lower(),
         "applied": None
         if state is None
-        else {"version": state.version, "at": state.applied_at, "release": state.release},
+        else {
+            "version": state.version,
+            "at": state.applied_at,
+            "release": state.release,
+            "patch_sets": [{"name": known.name, "title": known.title} for known in state.patch_sets],
+        },
         "files": {path: condition.name.lower() for path, condition in situation.conditions.items()},
         "obstacle": situation.obstacle,
-        "modifications": [outcome_report(outcome) for outcome in plan.outcomes] if plan else [],
+        "modifications": [outcome_report(outcome) for plan in plans for outcome in plan.outcomes],
         "made_by_hand": [
             {"number": modification.number, "path": place.path, "line": place.line}
-            for modification, place in (plan.by_hand if plan else ())
+            for plan in plans
+            for modification, place in plan.by_hand
         ],
         "notes": [
             {"path": note.place.path, "line": note.place.line, "code": note.code}
-            for note in (plan.notes if plan else ())
+            for plan in plans
+            for note in plan.notes
         ],
         "own_versions": [
             {"path": version.path, "line": version.line, "class": version.name, "methods": version.methods}
-            for version in (plan.own_versions if plan else ())
+            for plan in plans
+            for version in plan.own_versions
         ],
         "imported": str(place.package) if place else None,
         "imports_this": place is not None and place.package.samefile(situation.checkout.package),
@@ -320,9 +367,9 @@ def _tell_what_is_unrecorded(situation: Situation) -> None:
     """Say so when revert has nothing to go by, and yet somebody has patched the tree."""
     if situation.unrecorded_files:
         click.echo(
-            f"Note: {', '.join(situation.unrecorded_files)} is there all the same: this checkout was "
-            f"{Standing.UNRECORDED.value}. `distillpatch status` lists the edits; to take them back, restore the files "
-            f"from git or install ultralytics {situation.checkout.release} anew.",
+            f"Note: {', '.join(situation.unrecorded_files)} exists although no distillpatch state was found: this "
+            f"checkout was {Standing.UNRECORDED.value}. `distillpatch status` lists the edits. To undo them, restore "
+            f"the files from git or install ultralytics {situation.checkout.release} again.",
             err=True,
         )
 

@@ -1,51 +1,94 @@
-"""What each command does: from a checkout and a patch set, through a pure plan, to the one module that writes."""
+"""What commands do: from the patch sets that a checkout has to those that it shall have, in one transaction."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
 from distillpatch.change import FileChange
-from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import Plan, make_plan, paths, require
+from distillpatch.engine.patchset import PatchSet, parse
+from distillpatch.engine.plan import Plan, paths
+from distillpatch.engine.stack import Stack, plan_in_order
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.dist_info import record_changes
-from distillpatch.ledger.state import Condition, State, current, describe, read_state, survey
-from distillpatch.ledger.transaction import Held, commit
-from distillpatch.ledger.undo import Edited, Revert, plan_revert
-from distillpatch.tree.checkout import Checkout
+from distillpatch.ledger.places import current
+from distillpatch.ledger.state import AppliedSet, State
+from distillpatch.ledger.state_file import describe, read_state
+from distillpatch.ledger.survey import Condition, survey
+from distillpatch.ledger.transaction import commit, lock
+from distillpatch.ledger.undo import Edited, Undo, plan_undo
+from distillpatch.tree.checkout import PACKAGE, Checkout
+from distillpatch.tree.files import exists
 from distillpatch.tree.git import uncommitted
 from distillpatch.tree.package import python_files
+from distillpatch.tree.patch_folder import built_in
 
 
 class Standing(Enum):
-    """How a checkout stands to distillpatch."""
+    """What a checkout is to distillpatch."""
 
     NOT_PATCHED = "not patched"
-    UNRECORDED = "modified by hand, or patched and stripped of its record"
+    UNRECORDED = "patched by hand, or its distillpatch state was deleted"
     PATCHED = "patched"
     EDITED = "patched and then edited"
     OVERWRITTEN = "overwritten by another release since it was patched"
-    RESTORED = "put back by something else since it was patched"
-    OUTDATED = "patched with another patch set than this distillpatch has"
+    RESTORED = "restored by another tool (for example git) since it was patched"
+    OUTDATED = "patched with other patches than this distillpatch has"
+
+
+Wanted = Callable[[State | None], tuple[PatchSet, ...]]
+"""Returns the patch sets that a checkout shall have, in order, from what it has."""
+
+
+def with_set(patch_set: PatchSet) -> Wanted:
+    """Want what is there and one patch set more; one of the same name is replaced, at its place in the order."""
+
+    def wanted(state: State | None) -> tuple[PatchSet, ...]:
+        known = state.patch_sets if state else ()
+        there = tuple(patch_set if other.name == patch_set.name else _parsed(other) for other in known)
+        return there if patch_set in there else (*there, patch_set)
+
+    return wanted
+
+
+def without_set(name: str | None) -> Wanted:
+    """Want what is there without one patch set; without any if no name is given."""
+
+    def wanted(state: State | None) -> tuple[PatchSet, ...]:
+        known = state.patch_sets if state else ()
+        if name is not None and known and name not in (other.name for other in known):
+            names = ", ".join(other.name for other in known)
+            raise DistillpatchError(f"no patch set {name!r} is applied; expected one of: {names}")
+        return tuple(_parsed(other) for other in known if name is not None and other.name != name)
+
+    return wanted
+
+
+def as_it_is(state: State | None) -> tuple[PatchSet, ...]:
+    """Want what is there, or the built-in patch set where nothing is."""
+    return tuple(map(_parsed, state.patch_sets)) if state else (built_in(),)
+
+
+def _parsed(applied: AppliedSet) -> PatchSet:
+    """Return a patch set from the files that the state has kept; version 0.1.0 kept none, and had one patch set."""
+    return built_in() if applied.files is None else parse(applied.files, applied.name, PACKAGE)
 
 
 @dataclass(frozen=True)
 class Situation:
-    """A checkout as it lies on disk, seen through the patch set; reading it changes nothing.
+    """A checkout as it is on disk, and the patch sets that it shall have; looking at it changes nothing.
 
     Attributes:
         checkout: The checkout.
-        patch_set: The patch set that this distillpatch would apply.
-        state: What was applied to the checkout, or None.
+        state: What was applied to it, or None.
+        wanted: The patch sets that it shall have, in order.
     """
 
     checkout: Checkout
-    patch_set: PatchSet
     state: State | None
+    wanted: tuple[PatchSet, ...]
 
     @cached_property
     def conditions(self) -> Mapping[str, Condition]:
@@ -56,69 +99,81 @@ class Situation:
 
     @cached_property
     def standing(self) -> Standing:
-        """How the checkout stands."""
+        """What the checkout is to distillpatch."""
         if self.state is None:
-            return Standing.UNRECORDED if self.plan.by_hand else Standing.NOT_PATCHED
-        ours_is_gone = {Condition.OVERWRITTEN, Condition.RESTORED}
-        if ours_is_gone.issuperset(
-            self.conditions.get(path, Condition.RESTORED) for path in self.patch_set.edited_files
-        ):
+            return Standing.UNRECORDED if any(plan.by_hand for plan in self.stack.plans) else Standing.NOT_PATCHED
+        is_gone = {Condition.OVERWRITTEN, Condition.RESTORED}
+        edited_files = [file.path for file in self.state.files if file.original is not None and _is_code(file.path)]
+        if is_gone.issuperset(self.conditions.get(path, Condition.RESTORED) for path in edited_files):
             same_release = self.state.release == self.checkout.release
             return Standing.RESTORED if same_release else Standing.OVERWRITTEN
         if any(condition is not Condition.INTACT for condition in self.conditions.values()):
             return Standing.EDITED
-        return Standing.PATCHED if self.state.patch_set == self.patch_set.digest else Standing.OUTDATED
+        return Standing.OUTDATED if self.is_outdated else Standing.PATCHED
 
     @property
-    def is_applied(self) -> bool:
-        """Whether this very patch set is in place, edited or not: another ``apply`` has nothing to do."""
+    def is_outdated(self) -> bool:
+        """Whether the built-in patch set is applied with other contents than this distillpatch has."""
+        mine = built_in()
+        return self.state is not None and any(
+            applied.name == mine.name and applied.digest != mine.digest for applied in self.state.patch_sets
+        )
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether exactly the wanted patch sets are in place, edited or not: there is nothing to do."""
+        if self.state is None:
+            return not self.wanted
+        there = [(applied.name, applied.digest) for applied in self.state.patch_sets]
         in_place = {Condition.INTACT, Condition.EDITED}
-        return (
-            self.state is not None
-            and self.state.patch_set == self.patch_set.digest
-            and in_place.issuperset(self.conditions.values())
+        return there == [(patch_set.name, patch_set.digest) for patch_set in self.wanted] and in_place.issuperset(
+            self.conditions.values()
         )
 
     @property
     def unrecorded_files(self) -> tuple[str, ...]:
-        """The files that the patch set adds and that lie there without a record: a cheap sign, nothing is parsed."""
-        added = set(paths(self.patch_set)) - set(self.patch_set.edited_files)
-        lying = (path for path in sorted(added) if os.path.lexists(self.checkout.root / path))
-        return tuple(lying) if self.state is None else ()
+        """The files that the built-in patch set adds and that exist without a state: a cheap sign."""
+        if self.state is not None:
+            return ()
+        mine = built_in()
+        added = set(paths(mine)) - set(mine.edited_files)
+        return tuple(path for path in sorted(added) if exists(self.checkout.root / path))
 
     @cached_property
-    def plan(self) -> Plan:
-        """What applying the patch set does, or has done, to the release's files."""
-        state = self.state if self.is_applied else None
-        texts = {
-            path: state.original(path) if state and state.file(path) else self.text(path)
-            for path in paths(self.patch_set)
-        }
-        return make_plan(self.patch_set, texts, self.checkout.release, python_files(self.checkout.package))
+    def stack(self) -> Stack:
+        """What applying the wanted patch sets does, or has done, to the release's files."""
+        state = self.state if self.is_reached else None
+
+        def read(path: str) -> bytes | None:
+            return state.original(path) if state and state.file(path) else self.text(path)
+
+        return plan_in_order(self.wanted, read, self.checkout.release, python_files(self.checkout.package))
 
     @cached_property
     def obstacle(self) -> str | None:
         """Why there can be no plan for a tree that was patched, if there can be none.
 
-        A plan for other modifications than those in place starts from the tree without these, and the user's edits may
-        be in the way.
+        A plan for other patch sets than those in place starts from the tree without these, and the user's edits may be
+        in the way.
         """
         if self.state is not None:
             try:
-                _ = self.plan
+                _ = self.stack
             except DistillpatchError as error:
                 return str(error)
         return None
 
     def difference(self) -> tuple[FileChange, ...]:
-        """Return what was changed, if it was, or else what ``apply`` would change.
+        """Return what was changed, if all that is wanted is in place, or else what would be changed.
 
         Raises:
-            PlanError: If the patch set does not fit.
+            PlanError: If a patch set does not fit.
         """
         if self.state is None or self.standing in (Standing.OVERWRITTEN, Standing.RESTORED):
-            return require(self.plan).changes
-        return self.in_package(FileChange(file.path, file.original, file.patched) for file in self.state.files)
+            return self.stack.require().changes
+        if self.is_reached or [known.name for known in self.state.patch_sets] == [other.name for other in self.wanted]:
+            return self.in_package(FileChange(file.path, file.original, file.patched) for file in self.state.files)
+        return self.in_package(self.run(Edited.REFUSE).changes)
 
     def in_package(self, changes: Iterable[FileChange]) -> tuple[FileChange, ...]:
         """Return those of some changes that are of the package itself, and not of an installed copy's RECORD."""
@@ -126,80 +181,118 @@ class Situation:
         return tuple(change for change in changes if change.path.startswith(package))
 
     @cached_property
-    def _taken_back(self) -> Revert | None:
-        """How to take back what is there, for a patch set to be applied in its stead."""
-        return plan_revert(self.checkout.package, self.state, self.checkout.release) if self.state else None
+    def _undo(self) -> Undo | None:
+        return plan_undo(self.checkout.package, self.state, self.checkout.release) if self.state else None
 
     def text(self, path: str) -> bytes | None:
         """Return the text of a file to plan from: as it would be without what was applied."""
-        if self._taken_back and path in self._taken_back.texts:
-            return self._taken_back.texts[path]
+        if self._undo and path in self._undo.texts:
+            return self._undo.texts[path]
         return current(self.checkout.package, path)
 
-    def application(self) -> tuple[tuple[FileChange, ...], State]:
-        """Return the changes that apply the patch set to the tree as it lies there, and the state that follows.
+    def run(self, edited: Edited) -> Run:
+        """Return the changes that lead from the tree as it is to the wanted patch sets, and the state that follows.
+
+        Args:
+            edited: What to do with files in which the user's edits overlap with what was applied.
 
         Raises:
-            DistillpatchError: If the patch set does not fit, or what is there cannot be taken back first.
+            DistillpatchError: If a patch set does not fit, or what is there cannot be undone first.
         """
-        planned = require(self.plan).changes
+        undo = plan_undo(self.checkout.package, self.state, self.checkout.release, edited) if self.state else None
+        if not self.wanted:
+            return Run(undo.changes if undo else (), None, undo)
+        planned = self.stack.require().changes
         planned += record_changes(self.checkout.package, planned, self.text)
-        changes: Sequence[FileChange] = planned if self._taken_back is None else self._taken_back.followed_by(planned)
         state = describe(
             self.checkout.package,
             planned,
             release=self.checkout.release,
-            patch_set=self.patch_set.digest,
+            patch_sets=[AppliedSet(other.name, other.title, other.digest, other.files) for other in self.wanted],
             previous=self.state,
         )
-        return tuple(changes), state
-
-    def taking_back(self, edited: Edited) -> Revert:
-        """Return how to take back what was applied to a checkout that has a state.
-
-        Raises:
-            DistillpatchError: If edits overlap, and ``edited`` is to refuse.
-        """
-        assert self.state is not None
-        return plan_revert(self.checkout.package, self.state, self.checkout.release, edited)
+        return Run(planned if undo is None else undo.followed_by(planned), state, undo)
 
 
-def examine(checkout: Checkout, patch_set: PatchSet) -> Situation:
-    """Return how a checkout stands.
+def _is_code(path: str) -> bool:
+    return not path.endswith(".dist-info/RECORD")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What leads to the wanted patch sets.
+
+    Attributes:
+        changes: The files from what is in the tree to what shall be there.
+        state: What is applied afterwards; None if nothing is.
+        undo: How what was there is undone; None if nothing was there.
+    """
+
+    changes: Sequence[FileChange]
+    state: State | None
+    undo: Undo | None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What `reach` did.
+
+    Attributes:
+        situation: What there was, and what was wanted.
+        run: What was done; None if there was nothing to do.
+        recovered: What was done about an earlier run that was interrupted, as a sentence to print, or None.
+        unsaved: The files that were changed although they had changes that are not committed to git.
+    """
+
+    situation: Situation
+    run: Run | None = None
+    recovered: str | None = None
+    unsaved: list[str] = field(default_factory=list)
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The plans of the wanted patch sets."""
+        return self.situation.stack.plans if self.situation.wanted else ()
+
+
+def examine(checkout: Checkout, wanted: Wanted = as_it_is) -> Situation:
+    """Return what a checkout is, and what is wanted of it.
 
     Raises:
         StateError: If the state kept in it cannot be read.
     """
-    return Situation(checkout, patch_set, read_state(checkout.package))
+    state = read_state(checkout.package)
+    return Situation(checkout, state, wanted(state))
 
 
-def apply(held: Held, situation: Situation) -> list[str]:
-    """Apply the patch set: all of it, or nothing.
-
-    Returns:
-        The files that were changed although they had changes that are not committed to git.
-
-    Raises:
-        DistillpatchError: If it does not fit or cannot be written; nothing was written.
-    """
-    changes, state = situation.application()
-    before = {change.path: text for change in changes if (text := situation.text(change.path)) is not None}
-    unsaved = uncommitted(situation.checkout.root, before)
-    commit(held, changes, state)
-    return unsaved
-
-
-def revert(held: Held, situation: Situation, edited: Edited) -> Revert:
-    """Take back what was applied, and return what was done.
+def reach(checkout: Checkout, wanted: Wanted, edited: Edited = Edited.REFUSE) -> Reached:
+    """Bring a checkout to the wanted patch sets: to all of them, or nothing is changed.
 
     Args:
-        held: The lock on the package.
-        situation: A checkout that has a state.
-        edited: What to do with files in which the user's edits overlap with the patch set's.
+        checkout: The checkout.
+        wanted: Which patch sets it shall have.
+        edited: What to do with files in which the user's edits overlap with what was applied.
 
     Raises:
-        DistillpatchError: If edits overlap or the files cannot be written; nothing was written.
+        DistillpatchError: If a patch set does not fit, edits overlap, or the files cannot be written; nothing was
+            changed unless the message says otherwise.
     """
-    plan = situation.taking_back(edited)
-    commit(held, plan.changes, None)
-    return plan
+    situation = examine(checkout, wanted)
+    if situation.is_reached:
+        return Reached(situation)
+    with lock(checkout.package, checkout.release) as held:
+        situation = examine(checkout, wanted)
+        if situation.is_reached:  # another process was faster
+            return Reached(situation, recovered=held.recovered)
+        run = situation.run(edited)
+        commit(held, run.changes, run.state)
+    # Without the lock, since git may take its time.
+    return Reached(situation, run, held.recovered, _unsaved(situation, run))
+
+
+def _unsaved(situation: Situation, run: Run) -> list[str]:
+    """Return the files that were patched although they had changes that are not committed to git."""
+    if run.state is None:
+        return []
+    before = {change.path: change.before for change in situation.stack.changes if change.before is not None}
+    return uncommitted(situation.checkout.root, before)

@@ -6,3 +6,7 @@ class DistillpatchError(Exception):
 
     Nothing was written then, unless the message says otherwise.
     """
+
+
+class InterruptedRun(DistillpatchError):
+    """The user interrupted a run (Ctrl-C); the message says what the tree is. The exit code is 130."""

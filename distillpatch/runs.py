@@ -12,7 +12,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from distillpatch.errors import DistillpatchError
-from distillpatch.tree.files import read_ordinary
+from distillpatch.tree.files import read_regular
 
 RESULTS, ARGUMENTS = "results.csv", "args.yaml"
 _METRICS = "metrics/"
@@ -264,7 +264,7 @@ def _arguments(file: Path) -> dict[str, Any] | None:
 
 def _text(file: Path, limit: int) -> str:
     try:
-        return read_ordinary(file, limit, through_link=True).decode("utf-8-sig", "replace")
+        return read_regular(file, limit, through_link=True).decode("utf-8-sig", "replace")
     except OSError as error:
         raise RunError(f"cannot read {file}: {error.strerror}.") from error
 

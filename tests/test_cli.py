@@ -111,7 +111,7 @@ def test_there_and_back(release: str, checkout: Checkout, tmp_path: Path) -> Non
 
     listed = done("apply", "--ultralytics-path", root)
     assert re.findall(r"(?m)^ {1,2}(\d+)  2\.", listed) == [str(number) for number in range(1, 16)]
-    assert "Applied 15 modifications to " in listed and "Take them back: distillpatch revert" in listed
+    assert "Applied 15 modifications to " in listed and "To undo: distillpatch revert" in listed
     for path, line in re.findall(r"(?m)^       (\S+):(\d+)$", listed):
         assert int(line) <= len((root / path).read_text(encoding="utf-8").splitlines())
     applied = timed(root)
@@ -143,13 +143,13 @@ def crossed(command: str, root: Path, event: str) -> subprocess.CompletedProcess
         done("apply", "--ultralytics-path", root)
     program = (
         "import subprocess, sys\n"
-        "from distillpatch import cli\n"
-        "look = cli.examine\n"
-        "def look_once(checkout, patch_set):\n"
-        "    cli.examine, seen = look, look(checkout, patch_set)\n"
+        "from distillpatch import cli, commands\n"
+        "look = commands.examine\n"
+        "def look_once(checkout, wanted):\n"
+        "    commands.examine, seen = look, look(checkout, wanted)\n"
         f"    {event}\n"
         "    return seen\n"
-        "cli.examine = look_once\n"
+        "commands.examine = look_once\n"
         "cli.main()\n"
     )
     process = [sys.executable, "-c", program, command, "--ultralytics-path", root]
@@ -319,7 +319,7 @@ def test_the_way_back_that_apply_names_leads_to_the_same_checkout(checkout: Chec
     pristine = everything(root)
     for cwd, options in ((tmp_path, ["--ultralytics-path", "my checkout"]), (root, [])):
         told = done("apply", *options, cwd=cwd)
-        command = told.partition("Take them back: ")[2].rstrip("\n")
+        command = told.partition("To undo: ")[2].rstrip("\n")
         assert command == "distillpatch revert" + (f" --ultralytics-path '{root}'" if options else "")
         assert "Reverted" in done(*shlex.split(command)[1:], cwd=Path("/") if options else cwd)
         assert everything(root) == pristine
@@ -348,7 +348,7 @@ def test_what_is_left_is_told_with_what_to_do_about_it(checkout: Checkout, tmp_p
     assert re.search(
         r"(?m)^  ultralytics/utils/AddLoss\.py: left as it is, .* move it away before the next apply$", told
     )
-    assert re.search(r"(?m)^  ultralytics/engine/trainer\.py: left as it is, with our lines .* take them out$", told)
+    assert re.search(r"(?m)^  ultralytics/engine/trainer\.py: left as it is, it still contains .* by hand$", told)
     releases.unpack("8.2.50", root)
     assert "ultralytics/utils/AddLoss.py:1: modification 1" in refused("apply", "--ultralytics-path", root)
     added.rename(tmp_path / "AddLoss.py")
@@ -424,7 +424,7 @@ def test_a_checkout_modified_by_hand(checkout: Checkout) -> None:
     )
     assert "installing ultralytics 8.2.50 anew" in told
     status = done("status", "--ultralytics-path", root)
-    assert "ultralytics 8.2.50: modified by hand, or patched and stripped of its record\n" in status
+    assert "ultralytics 8.2.50: patched by hand, or its distillpatch state was deleted\n" in status
     assert "made by hand: ultralytics/utils/AddLoss.py:1: modification 1 (" in status
     assert json.loads(done("status", "--json", "--ultralytics-path", root))["standing"] == "unrecorded"
     assert everything(root) == before
@@ -433,7 +433,7 @@ def test_a_checkout_modified_by_hand(checkout: Checkout) -> None:
 def test_an_edit_by_hand_without_the_module_that_belongs_to_it(checkout: Checkout) -> None:
     root = checkout("8.2.50")
     make_by_hand(root, [13])
-    assert "8.2.50: modified by hand, or patched and" in done("status", "--ultralytics-path", root)
+    assert "8.2.50: patched by hand, or its" in done("status", "--ultralytics-path", root)
 
 
 def test_a_checkout_that_was_stripped_of_its_record(checkout: Checkout) -> None:
@@ -442,11 +442,11 @@ def test_a_checkout_that_was_stripped_of_its_record(checkout: Checkout) -> None:
     shutil.rmtree(root / "ultralytics/.distillpatch")
     assert "stripped of its record" in refused("apply", "--ultralytics-path", root)
     before = timed(root)
-    assert "patched and stripped of its record\n" in done("status", "--ultralytics-path", root)
+    assert "patched by hand, or its distillpatch state was deleted\n" in done("status", "--ultralytics-path", root)
     for options in ([], ["--dry-run"]):
         told = run("revert", *options, "--ultralytics-path", root)
         assert told.returncode == 0 and "Nothing to do: not patched.\n" in told.stdout + told.stderr
-        assert re.search(r"Note: ultralytics/utils/AddLoss\.py, .*distiller\.py is there all the same", told.stderr)
+        assert re.search(r"Note: ultralytics/utils/AddLoss\.py, .*distiller\.py exists although", told.stderr)
         assert "restore the files from git or install ultralytics 8.2.50 anew.\n" in told.stderr
     assert timed(root) == before
 
@@ -522,9 +522,9 @@ def as_another_user(*arguments: object) -> subprocess.CompletedProcess[str]:
     # The project may lie where nobody else may look, so the program gives up its rights when it has read all of it.
     program = (
         "import os\n"
-        "from distillpatch import cli\n"
+        "from distillpatch import cli, commands\n"
         "patch_set = cli.built_in()\n"
-        "cli.built_in = lambda: patch_set\n"
+        "cli.built_in = commands.built_in = lambda: patch_set\n"
         f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
         f"cli.main({[*map(str, arguments)]!r})\n"
     )
@@ -611,7 +611,7 @@ def test_a_file_that_was_put_back_and_edited_is_patched_again_with_the_edit(
 
     edited = put_back_and_edit(b"# mine\n")
     status = done("status", "--ultralytics-path", root)
-    assert "  ultralytics/engine/trainer.py: replaced since, with nothing of ours in it\n" in status
+    assert "  ultralytics/engine/trainer.py: replaced since, without distillpatch's changes\n" in status
     assert "Applied 15 modifications" in done("apply", "--ultralytics-path", root)
     for path in put_back:
         text = (root / path).read_bytes()
@@ -622,7 +622,7 @@ def test_a_file_that_was_put_back_and_edited_is_patched_again_with_the_edit(
 
     edited = put_back_and_edit(b"# mine, too\n")
     told = done("revert", "--ultralytics-path", root)
-    assert "  ultralytics/engine/trainer.py: left as it is, replaced since, with nothing of ours in it\n" in told
+    assert "  ultralytics/engine/trainer.py: left as it is, replaced since, without distillpatch's changes\n" in told
     assert contents(root) == edited
 
 
@@ -732,7 +732,9 @@ def outdated(root: Path) -> None:
     """Have a checkout patched by a patch set that is not ours."""
     file = root / "ultralytics/.distillpatch/state.json"
     state = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps({**state, "patch_set": "another"}), encoding="utf-8")
+    (patch_set,) = state["patch_sets"]
+    changed = {**patch_set, "digest": "another", "files": {}}
+    file.write_text(json.dumps({**state, "patch_sets": [changed]}), encoding="utf-8")
 
 
 def test_status_tells_what_it_can_where_edits_are_in_the_way(checkout: Checkout) -> None:
@@ -757,7 +759,7 @@ def test_status_of_a_checkout_that_git_has_put_back(checkout: Checkout) -> None:
     releases.unpack("8.2.50", root)
     (root / "ultralytics/utils/AddLoss.py").unlink()
     told = done("status", "--ultralytics-path", root)
-    assert "8.2.50: put back by something else since it was patched (by" in told
+    assert "8.2.50: restored by another tool (for example git) since it was patched (by" in told
     assert "Applied 15" in done("apply", "--ultralytics-path", root)
 
 

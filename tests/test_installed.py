@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 from releases import wheel, wheel_path
-from trees import FILES, PATCHED, PLAN, RELEASE, Tree, everything, plant
+from trees import FILES, PATCHED, PLAN, RELEASE, Tree, everything, patch_sets, plant
 
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.ledger import transaction
+from distillpatch.ledger import disk
 from distillpatch.ledger.dist_info import record_changes
-from distillpatch.ledger.state import current, describe, read_state
+from distillpatch.ledger.places import current
+from distillpatch.ledger.state_file import describe, read_state
 from distillpatch.ledger.transaction import commit, lock, recover
-from distillpatch.ledger.undo import plan_revert
+from distillpatch.ledger.undo import plan_undo
 
 TRAINER = "ultralytics/engine/trainer.py"
 ADDED = "ultralytics/utils/AddLoss.py"
@@ -30,14 +31,14 @@ RECORD = "ultralytics-8.2.50.dist-info/RECORD"
 def apply(package: Path, plan: tuple[FileChange, ...], release: str) -> None:
     plan += record_changes(package, plan, lambda path: current(package, path))
     with lock(package, release) as held:
-        commit(held, plan, describe(package, plan, release=release, patch_set="0" * 64))
+        commit(held, plan, describe(package, plan, release=release, patch_sets=patch_sets("0" * 64)))
 
 
 def revert(package: Path, release: str) -> None:
     state = read_state(package)
     assert state is not None
     with lock(package, release) as held:
-        commit(held, plan_revert(package, state, release).changes, None)
+        commit(held, plan_undo(package, state, release).changes, None)
 
 
 def line(path: str, content: bytes) -> bytes:
@@ -208,7 +209,7 @@ def test_pip_is_a_remedy_after_an_interrupted_run(
     release, commands = REMEDIES[remedy]
     assert wheel(REAL).exists() and wheel(OTHER).exists()
     with monkeypatch.context() as patch:
-        patch.setattr(transaction, "_step", dying_at("rename", moment))
+        patch.setattr(disk, "step", dying_at("rename", moment))
         with pytest.raises(Killed):
             apply(installed, real_plan(installed), REAL)
     for command in commands:

@@ -12,7 +12,7 @@ from mutated import FUZZ, PATHS, mutated
 from trees import PLAN, RELEASE, STATE, Tree, copy, everything, plant
 
 from distillpatch.errors import DistillpatchError
-from distillpatch.ledger import transaction
+from distillpatch.ledger import disk
 from distillpatch.ledger.journal import Entry, Journal, read_journal, to_json
 from distillpatch.ledger.transaction import commit, lock, recover
 
@@ -41,7 +41,7 @@ def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             copy(root / "tree", root / "kept")
 
     with pytest.MonkeyPatch.context() as patch, lock(package, RELEASE) as held:
-        patch.setattr(transaction, "_step", keep)
+        patch.setattr(disk, "step", keep)
         commit(held, PLAN, STATE)
     return root / "kept"
 

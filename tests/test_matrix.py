@@ -11,7 +11,7 @@ import pytest
 from releases import PINNED
 from statements import CFG, TRAINER
 
-from distillpatch.commands import apply, revert
+from distillpatch.commands import reach
 
 # Of every shape, and those that we promised by name; `make matrix` goes through all releases.
 SAMPLE = (*PINNED, "8.4.100")
@@ -42,10 +42,10 @@ def test_a_release_that_does_not_fit_fails_with_its_reason(monkeypatch: pytest.M
 def test_a_revert_that_forgets_a_mode_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def careless(*arguments: object) -> None:
-        revert(*arguments)  # type: ignore[arg-type]
+        reach(*arguments)  # type: ignore[arg-type]
         (tmp_path / "tree" / CFG).chmod(0o600)
 
-    monkeypatch.setattr(matrix, "revert", careless)
+    monkeypatch.setattr(matrix, "reach", careless)
     with pytest.raises(matrix.Broken, match=r"revert leaves a difference: ultralytics/cfg/__init__\.py"):
         matrix.round_trip(_tree(tmp_path, "tree"), _tree(tmp_path, "copy"))
 
@@ -53,11 +53,11 @@ def test_a_revert_that_forgets_a_mode_is_noticed(tmp_path: Path, monkeypatch: py
 def test_an_apply_that_the_diff_does_not_show_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def busy(*arguments: object) -> None:
-        apply(*arguments)  # type: ignore[arg-type]
+        reach(*arguments)  # type: ignore[arg-type]
         with (tmp_path / "tree/ultralytics/__init__.py").open("a") as file:
             file.write("# more\n")
 
-    monkeypatch.setattr(matrix, "apply", busy)
+    monkeypatch.setattr(matrix, "reach", busy)
     with pytest.raises(matrix.Broken, match=r"other files changed: ultralytics/__init__\.py"):
         matrix.round_trip(_tree(tmp_path, "tree"), _tree(tmp_path, "copy"))
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from releases import unpack
-from trees import FILES, MODE, PLAN, RELEASE, STATE, everything, plant
+from trees import FILES, MODE, PLAN, RELEASE, STATE, everything, patch_sets, plant
 
 from distillpatch.change import FileChange
-from distillpatch.ledger.state import AppliedFile, describe, read_state
+from distillpatch.ledger.state import AppliedFile
+from distillpatch.ledger.state_file import describe, read_state
 from distillpatch.ledger.transaction import commit, lock
-from distillpatch.ledger.undo import Edited, Overlap, OverlapError, merge, plan_revert
+from distillpatch.ledger.undo import Edited, Overlap, OverlapError, merge, plan_undo
 
 TRAINER = "ultralytics/engine/trainer.py"
 CFG = "ultralytics/cfg/__init__.py"
@@ -36,7 +37,7 @@ def revert(package: Path, release: str = RELEASE, edited: Edited = Edited.REFUSE
     state = read_state(package)
     assert state is not None
     with lock(package, release) as held:
-        commit(held, plan_revert(package, state, release, edited).changes, None)
+        commit(held, plan_undo(package, state, release, edited).changes, None)
 
 
 def edit(package: Path, path: str, old: bytes, new: bytes) -> None:
@@ -60,7 +61,7 @@ def test_an_edit_elsewhere_in_the_file_survives(package: Path) -> None:
     edit(package, TRAINER, b"class Trainer:\n", b"import mine\n\n\nclass Trainer:\n")
     state = read_state(package)
     assert state is not None
-    plan = plan_revert(package, state, RELEASE)
+    plan = plan_undo(package, state, RELEASE)
     assert plan.merged == (TRAINER,) and not plan.left and not plan.overwritten and not plan.set_aside
     revert(package)
     assert contents(package) == FILES | {TRAINER: b"import mine\n\n\n" + FILES[TRAINER]}
@@ -94,7 +95,7 @@ def test_a_file_that_is_equal_to_the_original_again_is_left_alone(package: Path)
     (package.parent / ADDED).unlink()
     state = read_state(package)
     assert state is not None
-    assert [change.path for change in plan_revert(package, state, RELEASE).changes] == [CFG]
+    assert [change.path for change in plan_undo(package, state, RELEASE).changes] == [CFG]
     revert(package)
     assert contents(package) == FILES
 
@@ -138,7 +139,7 @@ def test_the_original_can_be_restored_with_the_edited_file_beside_it(overlapping
     (overlapping.parent / TRAINER).chmod(0o751)
     state = read_state(overlapping)
     assert state is not None
-    aside = plan_revert(overlapping, state, RELEASE, Edited.SET_ASIDE).set_aside
+    aside = plan_undo(overlapping, state, RELEASE, Edited.SET_ASIDE).set_aside
     assert aside == {TRAINER: f"{TRAINER}.edited2", ADDED: f"{ADDED}.edited"}
     revert(overlapping, edited=Edited.SET_ASIDE)
     assert contents(overlapping) == FILES | {
@@ -155,7 +156,7 @@ def test_the_ways_out_concern_overlaps_alone(overlapping: Path) -> None:
     for edited in (Edited.KEEP, Edited.SET_ASIDE):
         state = read_state(overlapping)
         assert state is not None
-        plan = plan_revert(overlapping, state, RELEASE, edited)
+        plan = plan_undo(overlapping, state, RELEASE, edited)
         assert plan.merged == (CFG,)
         assert plan.left == ((TRAINER, ADDED) if edited is Edited.KEEP else ())
 
@@ -169,7 +170,7 @@ def test_nothing_old_is_restored_over_a_new_release(package: Path) -> None:
         (package.parent / path).write_bytes(content)
     state = read_state(package)
     assert state is not None
-    assert set(plan_revert(package, state, "8.3.0").overwritten) == {TRAINER, CFG}
+    assert set(plan_undo(package, state, "8.3.0").overwritten) == {TRAINER, CFG}
     revert(package, release="8.3.0")
     assert contents(package) == FILES | new
 
@@ -197,11 +198,11 @@ def upgrade(package: Path) -> None:
     """What a newer distillpatch does: another text for the trainer, none for the cfg, a module under a new name."""
     state = read_state(package)
     assert state is not None
-    taken_back = plan_revert(package, state, RELEASE)
+    taken_back = plan_undo(package, state, RELEASE)
     trainer = taken_back.texts[TRAINER]
     assert trainer is not None
     plan = (FileChange(TRAINER, trainer, trainer + b"# newer\n"), FileChange(NEW_ADDED, None, b"newer\n"))
-    newer = describe(package, plan, release=RELEASE, patch_set="1" * 64, previous=state)
+    newer = describe(package, plan, release=RELEASE, patch_sets=patch_sets("1" * 64), previous=state)
     with lock(package, RELEASE) as held:
         commit(held, taken_back.followed_by(plan), newer)
 
@@ -231,9 +232,9 @@ def test_an_upgrade_keeps_the_permissions_of_a_file_that_was_added(package: Path
     state = read_state(package)
     assert state is not None
     plan = (FileChange(ADDED, None, b"newer\n", like=TRAINER),)
-    newer = describe(package, plan, release=RELEASE, patch_set="1" * 64, previous=state)
+    newer = describe(package, plan, release=RELEASE, patch_sets=patch_sets("1" * 64), previous=state)
     with lock(package, RELEASE) as held:
-        commit(held, plan_revert(package, state, RELEASE).followed_by(plan), newer)
+        commit(held, plan_undo(package, state, RELEASE).followed_by(plan), newer)
     assert (package.parent / ADDED).read_bytes() == b"newer\n"
     assert (package.parent / ADDED).stat().st_mode & 0o777 == 0o604
 
@@ -248,7 +249,7 @@ def test_an_upgrade_over_overlapping_edits_is_refused(overlapping: Path) -> None
 def test_an_upgrade_that_changes_nothing_writes_nothing(package: Path) -> None:
     state = read_state(package)
     assert state is not None
-    assert plan_revert(package, state, RELEASE).followed_by(PLAN) == ()
+    assert plan_undo(package, state, RELEASE).followed_by(PLAN) == ()
 
 
 # Edits of all kinds, on real code.

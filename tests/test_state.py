@@ -19,26 +19,18 @@ from edits import files_of
 from hypothesis import given
 from mutated import FUZZ, PATHS, mutated
 from releases import PINNED
-from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, everything, plant
+from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, everything, patch_sets, plant
 
 from distillpatch.change import FileChange
-from distillpatch.engine.plan import make_plan, require
+from distillpatch.engine.plan import make_plan, paths, require
 from distillpatch.errors import DistillpatchError
-from distillpatch.ledger.state import (
-    AppliedFile,
-    Condition,
-    NewerStateError,
-    State,
-    StateError,
-    describe,
-    read_state,
-    refuse_newer,
-    sha256,
-    survey,
-    to_json,
-)
+from distillpatch.ledger.places import StateError, sha256
+from distillpatch.ledger.state import AppliedFile, NewerStateError, State, refuse_newer
+from distillpatch.ledger.state_file import describe, read_state
+from distillpatch.ledger.state_json import to_json
+from distillpatch.ledger.survey import Condition, survey
 from distillpatch.ledger.transaction import commit, lock
-from distillpatch.ledger.undo import plan_revert
+from distillpatch.ledger.undo import plan_undo
 from distillpatch.tree.patch_folder import built_in
 
 TRAINER = "ultralytics/engine/trainer.py"
@@ -81,7 +73,7 @@ def test_a_plan_is_described_with_the_facts_of_the_tree(package: Path) -> None:
     (package.parent / "real.py").write_bytes(FILES[CFG])
     (package.parent / "real.py").chmod(0o600)
     (package / "cfg" / "__init__.py").symlink_to(".././../real.py")
-    state = describe(package, PLAN, release=RELEASE, patch_set="d" * 64)
+    state = describe(package, PLAN, release=RELEASE, patch_sets=patch_sets("d" * 64))
     facts = {file.path: (file.mode, file.link) for file in state.files}
     assert facts == {TRAINER: (MODE, None), CFG: (0o600, ".././../real.py"), ADDED: (None, None)}
     assert state.applied_at.endswith("+00:00")
@@ -92,7 +84,7 @@ def test_an_upgrade_keeps_the_facts_of_the_original(package: Path) -> None:
     assert link.path == CFG
     (package.parent / CFG).write_bytes(PATCHED[CFG])
     plan = (FileChange(CFG, FILES[CFG], b"newer\r\n"), FileChange(TRAINER, FILES[TRAINER], b"newer\n"))
-    state = describe(package, plan, release=RELEASE, patch_set="d", previous=replace(STATE, files=(link,)))
+    state = describe(package, plan, release=RELEASE, patch_sets=patch_sets("d"), previous=replace(STATE, files=(link,)))
     assert [(file.path, file.mode, file.link) for file in state.files] == [
         (CFG, 0o600, "../../real.py"),
         (TRAINER, MODE, None),
@@ -103,14 +95,14 @@ def test_an_upgrade_of_an_edited_file_that_was_a_link_keeps_the_edits_instead(pa
     link = replace(STATE.files[0], link="../../real.py")
     (package.parent / CFG).write_bytes(b"import mine\r\n" + PATCHED[CFG])
     plan = (FileChange(CFG, b"import mine\r\n" + FILES[CFG], b"newer\r\n"),)
-    state = describe(package, plan, release=RELEASE, patch_set="d", previous=replace(STATE, files=(link,)))
+    state = describe(package, plan, release=RELEASE, patch_sets=patch_sets("d"), previous=replace(STATE, files=(link,)))
     assert [(file.mode, file.link) for file in state.files] == [(MODE, None)]
 
 
 @pytest.mark.parametrize("release", ["", "8.2.50\x1b[2J", "8" * 301, "8.2\n50"])
 def test_what_could_not_be_read_back_is_not_written(package: Path, release: str) -> None:
-    with pytest.raises(StateError, match="cannot be put on record"):
-        describe(package, PLAN, release=release, patch_set="d")
+    with pytest.raises(StateError, match="could not be read again"):
+        describe(package, PLAN, release=release, patch_sets=patch_sets("d"))
 
 
 # What became of the files.
@@ -146,7 +138,7 @@ SHAPES = PINNED[::3] + PINNED[-1:]
 @cache
 def applied_to(release: str) -> State:
     """Return the state that applying the patch set to a release leaves."""
-    pristine: dict[str, bytes | None] = {ADDED: None, **files_of(release)}
+    pristine: dict[str, bytes | None] = {**dict.fromkeys(paths(built_in())), **files_of(release)}
     changes = require(make_plan(built_in(), pristine, release)).changes
     files = tuple(AppliedFile(change.path, change.before, change.after, MODE, None) for change in changes)
     return replace(STATE, release=release, files=files)
@@ -169,8 +161,8 @@ def test_no_file_that_was_put_back_is_taken_for_an_edit_of_what_was_patched(pack
         (package.parent / path).parent.mkdir(parents=True, exist_ok=True)
         (package.parent / path).write_bytes(content + b"# mine\n")
     conditions = survey(package, applied_to(release), release)
-    assert conditions.pop(ADDED) is Condition.RESTORED
-    assert set(conditions.values()) == {Condition.OVERWRITTEN}
+    expected = {path: Condition.OVERWRITTEN if path in files_of(release) else Condition.RESTORED for path in conditions}
+    assert conditions == expected and Condition.OVERWRITTEN in conditions.values()
 
 
 def test_a_file_that_got_no_word_of_ours_is_never_taken_for_one_that_was_put_back(package: Path) -> None:
@@ -210,9 +202,9 @@ def test_a_file_that_is_no_file_is_one_error(package: Path, path: str, kind: str
     place = package.parent / path
     place.unlink(missing_ok=True)
     NO_FILES[kind](place)
-    with pytest.raises(DistillpatchError, match="not an ordinary file"), lock(package, RELEASE) as held:
+    with pytest.raises(DistillpatchError, match="not a regular file"), lock(package, RELEASE) as held:
         commit(held, PLAN, STATE)
-    with pytest.raises(DistillpatchError, match="not an ordinary file"):
+    with pytest.raises(DistillpatchError, match="not a regular file"):
         survey(package, STATE, RELEASE)
 
 
@@ -220,7 +212,7 @@ def test_a_file_that_is_no_file_is_one_error(package: Path, path: str, kind: str
 
 
 def test_a_newer_format_is_refused_by_its_version(package: Path) -> None:
-    put_record(package, {"format": 2, "distillpatch": "99.1", "something": "else"})
+    put_record(package, {"format": 3, "distillpatch": "99.1", "something": "else"})
     with pytest.raises(NewerStateError, match=r"distillpatch 99\.1, and this is .*pip install --upgrade"):
         read_state(package)
 
@@ -229,7 +221,7 @@ def test_a_newer_version_of_the_same_format_is_read_but_not_touched(package: Pat
     put(package, to_json(replace(STATE, version="99.1")))
     state = read_state(package)
     assert state is not None and survey(package, state, RELEASE)
-    for touch in (lambda: refuse_newer(state.version), lambda: plan_revert(package, state, RELEASE)):
+    for touch in (lambda: refuse_newer(state.version), lambda: plan_undo(package, state, RELEASE)):
         with pytest.raises(NewerStateError, match=r"99\.1"):
             touch()
 
@@ -252,7 +244,7 @@ def refused(package: Path) -> None:
     """Reading says which file it is and what to do, and nothing changes."""
     before = everything(package.parent)
     with pytest.raises(
-        StateError, match=r"(?s)state\.json was damaged .*touches nothing.*pip install --force-reinstall"
+        StateError, match=r"(?s)state\.json was damaged .*changes nothing.*pip install --force-reinstall"
     ):
         read_state(package)
     with pytest.raises(StateError), lock(package, RELEASE) as held:
@@ -347,14 +339,14 @@ def test_many_files_of_zeros_do_not_fill_the_memory(package: Path) -> None:
 
 def test_a_state_that_would_be_too_large_to_read_is_not_written(package: Path) -> None:
     noise = tuple(FileChange(f"ultralytics/{name}.py", None, os.urandom(7 * 2**20)) for name in "ab")
-    with pytest.raises(StateError, match="cannot be put on record: it is larger"):
-        describe(package, noise, release=RELEASE, patch_set="d")
+    with pytest.raises(StateError, match="could not be read again: it is larger"):
+        describe(package, noise, release=RELEASE, patch_sets=patch_sets("d"))
 
 
 def test_an_oversized_file_is_not_even_read(package: Path) -> None:
     put(package, b"")
     os.truncate(package / ".distillpatch" / "state.json", 100 * 2**30)
-    with pytest.raises(StateError, match="sensible size"):
+    with pytest.raises(StateError, match="not a regular file"):
         read_state(package)
 
 
@@ -369,7 +361,7 @@ def test_something_else_in_the_place_of_the_file_is_refused(package: Path, tmp_p
         os.mkfifo(place)
     else:
         place.mkdir()
-    with pytest.raises(StateError, match="not an ordinary file"):
+    with pytest.raises(StateError, match="not a regular file"):
         read_state(package)
 
 
@@ -389,7 +381,7 @@ def test_a_mutated_state_is_read_or_refused_and_leads_nowhere(package: Path, con
     try:
         state = read_state(package)
         assert isinstance(state, State)
-        changes = plan_revert(package, state, RELEASE).changes
+        changes = plan_undo(package, state, RELEASE).changes
         with lock(package, RELEASE) as held:
             commit(held, changes, None)
     except DistillpatchError as error:

@@ -18,23 +18,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, Tree, copy, everything, plant
+from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, Tree, copy, everything, patch_sets, plant
 
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.ledger import transaction
-from distillpatch.ledger.state import NewerStateError, StateError, describe, read_state
-from distillpatch.ledger.transaction import (
-    COMPLETED,
-    TIDIED,
-    UNDONE,
-    BusyError,
-    TransactionError,
-    commit,
-    lock,
-    recover,
-)
-from distillpatch.ledger.undo import Edited, plan_revert
+from distillpatch.ledger import disk
+from distillpatch.ledger import lock as lock_module
+from distillpatch.ledger.lock import BusyError, TransactionError
+from distillpatch.ledger.places import StateError
+from distillpatch.ledger.recovery import COMPLETED, TIDIED, UNDONE
+from distillpatch.ledger.state import NewerStateError
+from distillpatch.ledger.state_file import describe, read_state
+from distillpatch.ledger.transaction import commit, lock, recover
+from distillpatch.ledger.undo import Edited, plan_undo
 
 TRAINER = "ultralytics/engine/trainer.py"
 ADDED = "ultralytics/utils/AddLoss.py"
@@ -53,7 +49,7 @@ def revert(package: Path, edited: Edited = Edited.REFUSE) -> None:
     with lock(package, RELEASE) as held:
         state = read_state(package)
         assert state is not None
-        commit(held, plan_revert(package, state, RELEASE, edited).changes, None)
+        commit(held, plan_undo(package, state, RELEASE, edited).changes, None)
 
 
 def plant_all(root: Path) -> Path:
@@ -69,7 +65,7 @@ def plant_all(root: Path) -> Path:
 def apply_all(package: Path) -> None:
     plan = (*PLAN, FileChange(RECORD, b"as installed\n", b"with what we add\n"))
     with lock(package, RELEASE) as held:
-        state = describe(package, plan, release=RELEASE, patch_set="0" * 64)
+        state = describe(package, plan, release=RELEASE, patch_sets=patch_sets("0" * 64))
         commit(held, plan, replace(state, applied_at=STATE.applied_at))
 
 
@@ -91,8 +87,8 @@ def upgrade(package: Path) -> None:
             FileChange(TRAINER, FILES[TRAINER], PATCHED[TRAINER] + b"# and more\n"),
             FileChange("ultralytics/utils/Losses.py", None, b"pass\n"),
         )
-        newer = describe(package, plan, release=RELEASE, patch_set="1" * 64, previous=state)
-        changes = plan_revert(package, state, RELEASE).followed_by(plan)
+        newer = describe(package, plan, release=RELEASE, patch_sets=patch_sets("1" * 64), previous=state)
+        changes = plan_undo(package, state, RELEASE).followed_by(plan)
         commit(held, changes, replace(newer, applied_at=STATE.applied_at))
 
 
@@ -128,7 +124,7 @@ class Failpoints:
 @pytest.fixture
 def failpoints(monkeypatch: pytest.MonkeyPatch) -> Failpoints:
     points = Failpoints()
-    monkeypatch.setattr(transaction, "_step", points)
+    monkeypatch.setattr(disk, "step", points)
     return points
 
 
@@ -186,7 +182,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     name, without, _ = request.param.partition(" without hard links")
     stage = Stage(tmp_path, name)
     if without:
-        monkeypatch.setattr(transaction.os, "link", no_links)
+        monkeypatch.setattr(os, "link", no_links)
     return stage
 
 
@@ -463,7 +459,7 @@ def test_without_hard_links_originals_are_copied(tmp_path: Path, monkeypatch: py
     (tmp_path / TRAINER).symlink_to("../../kept.py")
     before = everything(tmp_path)
     with lock(package, RELEASE) as held:
-        commit(held, PLAN, describe(package, PLAN, release=RELEASE, patch_set="0"))
+        commit(held, PLAN, describe(package, PLAN, release=RELEASE, patch_sets=patch_sets("0")))
     revert(package)
     assert everything(tmp_path) == before
     assert (package / "cfg/__init__.py").stat().st_mtime == 1_600_000_000
@@ -488,7 +484,7 @@ def test_the_other_end_of_a_symbolic_link_keeps_its_bytes(tmp_path: Path) -> Non
     (tmp_path / TRAINER).symlink_to("./..//../source.py")
     before = everything(tmp_path)
     with lock(package, RELEASE) as held:
-        commit(held, PLAN, describe(package, PLAN, release=RELEASE, patch_set="0"))
+        commit(held, PLAN, describe(package, PLAN, release=RELEASE, patch_sets=patch_sets("0")))
     assert source.read_bytes() == FILES[TRAINER]
     assert (tmp_path / TRAINER).read_bytes() == PATCHED[TRAINER] and not (tmp_path / TRAINER).is_symlink()
     revert(package)
@@ -551,7 +547,7 @@ def test_a_file_changed_while_the_run_is_on_stops_it(
         if (name, place.name) == moment:
             (tmp_path / TRAINER).write_bytes(b"the user's\n")
 
-    monkeypatch.setattr(transaction, "_step", edit)
+    monkeypatch.setattr(disk, "step", edit)
     with pytest.raises(TransactionError, match="was changed"):
         apply(package)
     assert everything(tmp_path) == expected
@@ -568,7 +564,7 @@ def crash_before(package: Path, name: str) -> None:
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(transaction, "_step", die_there)
+        patch.setattr(disk, "step", die_there)
         apply(package)
 
 
@@ -613,7 +609,7 @@ def test_an_edit_that_a_run_meets_as_it_fails_is_kept_and_named(
             edited.write_bytes(b"the user's\n")
             raise failure
 
-    monkeypatch.setattr(transaction, "_step", edit_and_fail)
+    monkeypatch.setattr(disk, "step", edit_and_fail)
     with pytest.raises(
         TransactionError, match=r"(error|stopped).*cfg/__init__\.py had been changed.*__init__\.py\.edited"
     ):
@@ -728,7 +724,7 @@ def test_nobody_misses_the_state_while_a_run_is_on(tmp_path: Path, monkeypatch: 
     before, run = RUNS[name]
     for earlier in before:
         earlier(package)
-    monkeypatch.setattr(transaction, "_step", lambda *_: read_state(package))
+    monkeypatch.setattr(disk, "step", lambda *_: read_state(package))
     run(package)
 
 
@@ -934,7 +930,7 @@ def test_what_root_copies_belongs_to_the_owner_of_the_tree(
     if not links:
         monkeypatch.setattr(os, "link", no_links)
     with lock(package, RELEASE) as held:
-        commit(held, PLAN, describe(package, PLAN, release=RELEASE, patch_set="0"))
+        commit(held, PLAN, describe(package, PLAN, release=RELEASE, patch_sets=patch_sets("0")))
     revert(package)
     assert {place.lstat().st_uid for place in open_tmp_path.rglob("*")} == {65534}
 
@@ -1096,7 +1092,7 @@ def test_a_damaged_journal_is_one_error(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["journal.json", "done"])
 @pytest.mark.parametrize(
-    "head", [b'"format": 2, "distillpatch": "0.1.0"', b'"format": 1, "distillpatch": "99.1", "release": "8"']
+    "head", [b'"format": 3, "distillpatch": "0.1.0"', b'"format": 1, "distillpatch": "99.1", "release": "8"']
 )
 def test_what_a_newer_distillpatch_has_begun_is_not_touched(tmp_path: Path, head: bytes, name: str) -> None:
     package = plant(tmp_path)
@@ -1172,14 +1168,14 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_does_not_count(
 ) -> None:
     """As when the process that held the lock has finished just after the other one had opened the file."""
     package = plant(tmp_path)
-    lock_descriptor = transaction._lock_descriptor
+    lock_descriptor = lock_module._lock_descriptor
 
     def finish_first(descriptor: int) -> bool:
-        monkeypatch.setattr(transaction, "_lock_descriptor", lock_descriptor)
+        monkeypatch.setattr(lock_module, "_lock_descriptor", lock_descriptor)
         (package / ".distillpatch" / "lock").unlink()
         return lock_descriptor(descriptor)
 
-    monkeypatch.setattr(transaction, "_lock_descriptor", finish_first)
+    monkeypatch.setattr(lock_module, "_lock_descriptor", finish_first)
     with lock(package, RELEASE):
         assert lock_text(package)
 
@@ -1189,14 +1185,14 @@ def test_a_folder_that_goes_as_soon_as_it_is_made_is_made_again(
 ) -> None:
     """As when another process locks, finishes and removes the folder before this one has even handed it over."""
     package = plant(tmp_path)
-    hand_over = transaction._hand_over
+    hand_over = disk.hand_over
 
     def finish_first(place: int | Path, like: Path) -> None:
-        monkeypatch.setattr(transaction, "_hand_over", hand_over)
+        monkeypatch.setattr(disk, "hand_over", hand_over)
         (package / ".distillpatch").rmdir()
         hand_over(place, like)
 
-    monkeypatch.setattr(transaction, "_hand_over", finish_first)
+    monkeypatch.setattr(disk, "hand_over", finish_first)
     with lock(package, RELEASE):
         assert lock_text(package)
 

@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from variants import EDITS, ENDINGS, FORMATS, KEPT, SHARES, assert_fate, assert_fates, patch
 
-from distillpatch.commands import apply
+from distillpatch.commands import reach, with_set
 from distillpatch.engine.plan import PlanError
-from distillpatch.ledger.transaction import lock
 
 pytestmark = pytest.mark.one_python
 
@@ -116,8 +115,7 @@ def test_an_edited_checkout_trains(release: str, checkout: Callable[[str], Path]
         files = EDITS[name].change(files)
     for path, content in files.items():
         (tree / path).write_bytes(content)
-    with lock(tree / "ultralytics", release) as held:
-        apply(held, matrix.situation(tree))
+    reach(matrix.situation(tree).checkout, with_set(matrix.patch_set()))
 
     run = lesson(tree, tmp_path, digits, 'train("run", model_t=save_teacher(), logit_loss=True)')
     (row,) = results(run, "run").rows

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from distillpatch.change import FileChange
-from distillpatch.ledger.state import AppliedFile, State, link_text
+from distillpatch.ledger.state import AppliedFile, AppliedSet, State
+from distillpatch.tree.files import link_text
 
 RELEASE = "8.2.50"
 
@@ -27,9 +28,15 @@ PATCHED = {
 PLAN = tuple(FileChange(path, FILES.get(path), patched) for path, patched in PATCHED.items())
 MODE = 0o640
 
+
+def patch_sets(digest: str) -> tuple[AppliedSet, ...]:
+    """Return one patch set with this digest."""
+    return (AppliedSet("distillation", "Teach a student.", digest, {"01-teach.patch": b"# 1  Teach."}),)
+
+
 STATE = State(
     version="0.1.0",
-    patch_set="0" * 64,
+    patch_sets=patch_sets("0" * 64),
     release=RELEASE,
     applied_at="2026-01-02T03:04:05+00:00",
     files=tuple(
@@ -37,6 +44,7 @@ STATE = State(
         for change in PLAN
     ),
 )
+
 
 Tree = dict[str, tuple[str, bytes | str]]
 

@@ -37,12 +37,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from trees import Tree, everything
 
-from distillpatch.commands import Situation, Standing, apply, examine, revert
+from distillpatch.commands import Situation, Standing, as_it_is, examine, reach, with_set, without_set
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import paths
 from distillpatch.errors import DistillpatchError
-from distillpatch.ledger.transaction import lock
-from distillpatch.ledger.undo import Edited
 from distillpatch.report.diff import unified_diff
 from distillpatch.tree.checkout import locate
 from distillpatch.tree.patch_folder import built_in
@@ -151,28 +149,26 @@ def round_trip(tree: Path, copy: Path) -> landings.Landings:
     """
     before = everything(tree)
     pristine = situation(tree)
-    with lock(tree / "ultralytics", pristine.checkout.release) as held:
-        diff = unified_diff(pristine.difference())
-        apply(held, pristine)
+    diff = unified_diff(pristine.difference())
+    reach(pristine.checkout, with_set(patch_set()))
     patched = everything(tree)
     found = landings.examine(package_files(tree))
     changed = {path for path in patched if patched[path] != before.get(path) and ".distillpatch" not in path}
     allowed = {path for path in changed if path in paths(patch_set()) or path.endswith(".dist-info/RECORD")}
     _require(changed == allowed, f"other files changed: {', '.join(sorted(changed - allowed))}")
-    _require(situation(tree).standing is Standing.PATCHED, f"it stands as {situation(tree).standing.value}")
-    _require(situation(tree).is_applied, "apply would have something to do again")
+    _require(situation(tree).standing is Standing.PATCHED, f"it is {situation(tree).standing.value}")
+    _require(situation(tree).is_reached, "apply would have something to do again")
     _require(unified_diff(situation(tree).difference()) == diff, "the diff is another one before and after")
     _git_apply(copy, diff)
     _require(package_files(copy) == package_files(tree), "the diff gives other files than apply")
-    with lock(tree / "ultralytics", pristine.checkout.release) as held:
-        revert(held, situation(tree), Edited.REFUSE)
+    reach(pristine.checkout, without_set(None))
     _require(everything(tree) == before, f"revert leaves a difference: {_differences(before, everything(tree))}")
     return found
 
 
 def situation(tree: Path) -> Situation:
-    """Return how a checkout stands, read anew from the disk."""
-    return examine(locate(tree, tree, ()), patch_set())
+    """Return what a checkout is, read again from the disk."""
+    return examine(locate(tree, tree, ()), as_it_is)
 
 
 def package_files(tree: Path) -> dict[str, bytes]:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.ledger.state import own_files
+from distillpatch.ledger.places import own_files
+from distillpatch.tree.files import names_in
 
 Read = Callable[[str], bytes | None]
 
@@ -36,8 +37,8 @@ def record_changes(package_dir: Path, plan: Sequence[FileChange], read: Read) ->
         DistillpatchError: A RECORD cannot be read.
     """
     package = package_dir.name
-    places = sorted(package_dir.parent.glob(f"{package}-*.dist-info/RECORD"))
-    paths = [place.relative_to(package_dir.parent).as_posix() for place in places]
+    names = names_in(package_dir.parent)
+    paths = [f"{name}/RECORD" for name in names if name.startswith(f"{package}-") and name.endswith(".dist-info")]
     records = [
         (path, text) for path in paths if (text := read(path)) and f"{package}/__init__.py" in _listed(path, text)
     ]

@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from distillpatch import __version__
 from distillpatch.ledger.json_fields import field, line, optional
-from distillpatch.ledger.state import StateError, check_path, newer, refuse_newer, way_back
-from distillpatch.tree.files import NotOrdinaryError, read_ordinary
+from distillpatch.ledger.places import StateError, check_path, sha256
+from distillpatch.ledger.state import newer, refuse_newer
+from distillpatch.ledger.state_file import way_back
+from distillpatch.tree.files import NotRegularError, read_regular
 
-FORMAT = 1
+FORMAT = 2
 
 _MAX_JOURNAL = 2**20
 
@@ -51,7 +54,12 @@ def to_json(journal: Journal) -> bytes:
         "release": journal.release,
         "entries": [{"path": entry.path, "before": entry.before, "after": entry.after} for entry in journal.entries],
     }
-    return json.dumps(record, indent=1).encode()
+    return json.dumps({**record, "sha256": _checksum(record)}, indent=1).encode()
+
+
+def _checksum(record: dict[str, Any]) -> str:
+    """Return the checksum of all that a journal says: a flipped bit must not be undone as if it were the truth."""
+    return sha256(json.dumps(record, sort_keys=True).encode())
 
 
 def read_journal(file: Path, package: str) -> Journal:
@@ -67,8 +75,8 @@ def read_journal(file: Path, package: str) -> Journal:
         OSError: It cannot be read.
     """
     try:
-        return _parse(json.loads(read_ordinary(file, _MAX_JOURNAL)), package)
-    except (NotOrdinaryError, ValueError, RecursionError) as error:
+        return _parse(json.loads(read_regular(file, _MAX_JOURNAL)), package)
+    except (NotRegularError, ValueError, RecursionError) as error:
         raise damaged(file, str(error)) from error
 
 
@@ -83,8 +91,13 @@ def damaged(file: Path, reason: str) -> StateError:
 
 def _parse(record: object, package: str) -> Journal:
     version = line(record, "distillpatch")
-    if field(record, "format", int) > FORMAT:
+    written_in = field(record, "format", int)
+    if written_in > FORMAT:
         raise newer(version)
+    if written_in > 1:  # format 1, of version 0.1.0, had no checksum
+        said = {key: value for key, value in record.items() if key != "sha256"} if isinstance(record, dict) else {}
+        if field(record, "sha256", str) != _checksum(said):
+            raise ValueError("it does not match its checksum")
     refuse_newer(version)
     entries = tuple(_parse_entry(entry, package) for entry in field(record, "entries", list))
     return Journal(field(record, "release", str), entries, version)

@@ -1,7 +1,7 @@
-"""Work out how to take back what was applied, while keeping what the user has changed since. Writes nothing.
+"""Work out how to undo what was applied, while keeping what the user has changed since. Writes nothing.
 
-A file that nobody touched since `apply` gets its original back. In any other, a three-way merge takes out our change
-and keeps theirs: what we wrote is the base, and the original and the file as it is now are the two sides.
+A file that nobody touched since `apply` gets its original back. In any other, a three-way merge removes what was
+applied and keeps theirs: what was written is the base, and the original and the file as it is now are the two sides.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from merge3 import Merge3
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.alignment import matching_blocks
-from distillpatch.ledger.state import AppliedFile, Condition, State, current, free_name, refuse_newer, survey
+from distillpatch.ledger.places import current, free_name
+from distillpatch.ledger.state import AppliedFile, State, refuse_newer
+from distillpatch.ledger.survey import Condition, survey
 
 
 class Edited(Enum):
@@ -59,8 +61,8 @@ class OverlapError(DistillpatchError):
 
 
 @dataclass(frozen=True)
-class Revert:
-    """How to take back what was applied.
+class Undo:
+    """How to undo what was applied.
 
     Attributes:
         changes: The files from what lies in the tree to what shall lie there.
@@ -93,8 +95,8 @@ class Revert:
         )
 
 
-def plan_revert(package_dir: Path, state: State, release: str, edited: Edited = Edited.REFUSE) -> Revert:
-    """Work out how to take back what was applied.
+def plan_undo(package_dir: Path, state: State, release: str, edited: Edited = Edited.REFUSE) -> Undo:
+    """Work out how to undo what was applied.
 
     Args:
         package_dir: The package, absolute.
@@ -130,7 +132,7 @@ def plan_revert(package_dir: Path, state: State, release: str, edited: Edited = 
     changes = [FileChange(path, now[path], text) for path, text in texts.items() if text != now[path]]
     changes += [FileChange(name, None, now[path], like=path) for path, name in aside.items()]
     of = partial(_with_condition, conditions)
-    return Revert(
+    return Undo(
         changes=tuple(changes),
         texts=texts,
         merged=tuple(path for path in of(Condition.EDITED) if path not in kept),

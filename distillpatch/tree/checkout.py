@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from distillpatch.errors import DistillpatchError
 from distillpatch.syntax import parse
-from distillpatch.tree.files import read_ordinary
+from distillpatch.tree.files import read_regular
 
 PACKAGE = "ultralytics"
 PYTHON_PATH = "PYTHONPATH"
@@ -282,4 +282,4 @@ def _read(file: Path) -> str:
 
 
 def _content(file: Path) -> bytes:
-    return read_ordinary(file, _MAX_FILE, through_link=True)
+    return read_regular(file, _MAX_FILE, through_link=True)

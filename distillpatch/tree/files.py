@@ -1,24 +1,116 @@
-"""Ordinary files of a sensible size are read here, and nothing else that may lie in the place of one."""
+"""Looks at the disk: what is at a place, read by functions that take no error for absence.
+
+Only FileNotFoundError and NotADirectoryError say that nothing is there. `os.path.lexists` and its kin answer False for
+any error, a disk that fails for a moment included, and whoever believes that removes what is there.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
 
+_ABSENT = (FileNotFoundError, NotADirectoryError)
 
-class NotOrdinaryError(OSError):
-    """What lies there is no ordinary file, or one of a size that none of ours and of any release has."""
-
-    def __init__(self, place: Path) -> None:
-        super().__init__(errno.EINVAL, "it is not an ordinary file of a sensible size", str(place))
+# A package nests to about 10 levels, and distillpatch's folder in it is not much deeper.
+_DEEPEST_FOLDER = 60
 
 
-def read_ordinary(place: Path, limit: int, *, through_link: bool = False) -> bytes:
-    """Read a file, unless it would take for ever or more memory than it may.
+class NotRegularError(OSError):
+    """There is no regular file, or a larger one than any of distillpatch's and of any release."""
+
+    def __init__(self, place: Path, limit: int) -> None:
+        size = f"{limit / 2**20:.0f} MB" if limit >= 2**20 else f"{limit:,} bytes"
+        super().__init__(errno.EINVAL, f"not a regular file, or larger than {size}", str(place))
+
+
+def step(name: str, place: Path) -> None:
+    """Called before each look at the disk: this is where tests let one fail."""
+
+
+def look(place: Path) -> os.stat_result | None:
+    """Return the status of what is at a place, of a symbolic link itself; None if nothing is there.
+
+    Raises:
+        OSError: It cannot be told whether something is there.
+    """
+    step("lstat", place)
+    try:
+        return os.lstat(place)
+    except _ABSENT:
+        return None
+
+
+def follow(place: Path) -> os.stat_result | None:
+    """Return the status of what is at a place, of what a symbolic link points to; None if nothing is there.
+
+    Raises:
+        OSError: It cannot be told whether something is there.
+    """
+    step("stat", place)
+    try:
+        return os.stat(place)  # noqa: PTH116 - the step is called once
+    except _ABSENT:
+        return None
+
+
+def exists(place: Path) -> bool:
+    """Return whether anything is at a place, a symbolic link to nothing included."""
+    return look(place) is not None
+
+
+def is_link(place: Path) -> bool:
+    """Return whether a symbolic link is at a place."""
+    status = look(place)
+    return status is not None and stat.S_ISLNK(status.st_mode)
+
+
+def is_folder(place: Path) -> bool:
+    """Return whether a real folder is at a place, and not a symbolic link to one."""
+    status = look(place)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def leads_to_folder(place: Path) -> bool:
+    """Return whether a folder is at a place, or a symbolic link to one."""
+    status = follow(place)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
+def link_text(place: Path) -> str:
+    """Return the exact text of a symbolic link."""
+    step("readlink", place)
+    return os.readlink(place)  # noqa: PTH115 - Path.readlink() would tidy up ./a//b
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names in a folder, sorted."""
+    step("listdir", folder)
+    return sorted(os.listdir(folder))  # noqa: PTH208 - the names alone
+
+
+def walk(folder: Path, deepest: int = _DEEPEST_FOLDER) -> Iterator[tuple[Path, bool]]:
+    """Yield all that is below a folder, and whether it is a real folder: the content of a folder before the folder.
+
+    What is nested deeper than `deepest` folders is not looked into.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+    for name in names_in(folder):
+        place = folder / name
+        is_real_folder = is_folder(place)
+        if is_real_folder and deepest > 0:
+            yield from walk(place, deepest - 1)
+        yield place, is_real_folder
+
+
+def read_regular(place: Path, limit: int, *, through_link: bool = False) -> bytes:
+    """Read a file, unless that would take for ever or more memory than it may.
 
     Args:
         place: The file.
@@ -26,18 +118,37 @@ def read_ordinary(place: Path, limit: int, *, through_link: bool = False) -> byt
         through_link: Whether it may be a symbolic link to the file.
 
     Raises:
-        NotOrdinaryError: It is something else, or larger.
+        NotRegularError: It is something else, or larger.
         OSError: It is not there, or cannot be read.
     """
-    if place.is_symlink() and not (through_link and place.exists()):  # a link to nothing is not nothing
-        raise NotOrdinaryError(place)
-    # What was opened is looked at, and not what lay there a moment before; opening a FIFO in this way does not wait.
+    if is_link(place) and not (through_link and _leads_somewhere(place)):  # a link to nothing is not nothing
+        raise NotRegularError(place, limit)
+    # The status is that of what was opened, and not of what was there a moment before. Opening a FIFO in this way does
+    # not wait.
+    step("open", place)
     descriptor = os.open(place, _FLAGS if through_link else _FLAGS | getattr(os, "O_NOFOLLOW", 0))
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-            raise NotOrdinaryError(place)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(limit)
+            raise NotRegularError(place, limit)
+        return _read(descriptor, place, limit)
     finally:
         os.close(descriptor)
+
+
+def _read(descriptor: int, place: Path, limit: int) -> bytes:
+    try:
+        step("read", place)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(place)) from error  # which names no file by itself
+
+
+def _leads_somewhere(place: Path) -> bool:
+    try:
+        return follow(place) is not None
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link to itself leads nowhere
+            return False
+        raise

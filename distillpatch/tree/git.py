@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,9 @@ from pathlib import Path
 # A partial clone fetches the objects that it lacks, by a program that the repository's configuration may name. Only a
 # recent git can be told not to fetch; any git can be left without a protocol to fetch by.
 _NO_FETCHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
+
+# In seconds; a repository whose files are FIFOs would have git wait for ever.
+_PATIENCE = 3
 
 
 def uncommitted(root: Path, files: Mapping[str, bytes]) -> list[str]:
@@ -26,10 +30,13 @@ def uncommitted(root: Path, files: Mapping[str, bytes]) -> list[str]:
     Returns:
         Their paths; none if the folder is in no repository, git is not installed, or the commit is not here.
     """
-    command = ["git", "-C", str(root), "ls-tree", "-z", "HEAD", "--", *files]
+    git = _git(root)
+    if git is None:
+        return []
+    command = [git, "-C", str(root), "ls-tree", "-z", "HEAD", "--", *files]
     environment = os.environ | _NO_FETCHING
     try:
-        listing = subprocess.run(command, env=environment, capture_output=True, timeout=10, check=True).stdout
+        listing = subprocess.run(command, env=environment, capture_output=True, timeout=_PATIENCE, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return []
     committed = {}
@@ -43,6 +50,17 @@ def uncommitted(root: Path, files: Mapping[str, bytes]) -> list[str]:
         if path in committed
         and committed[path] not in (_blob(content, committed[path]), _blob_lf(content, committed[path]))
     ]
+
+
+def _git(root: Path) -> str | None:
+    """Return the git to ask: never one that is in the checkout or in the current folder, which may be anybody's."""
+    here, checkout = Path(os.path.realpath(".")), Path(os.path.realpath(root))
+    trusted = []
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        real = Path(os.path.realpath(folder))
+        if Path(folder).is_absolute() and real != here and not real.is_relative_to(checkout):
+            trusted.append(folder)
+    return shutil.which("git", path=os.pathsep.join(trusted)) if trusted else None
 
 
 def _blob(content: bytes, like: str) -> str:

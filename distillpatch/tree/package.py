@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from distillpatch.tree.files import read_ordinary
+from distillpatch.tree.files import read_regular
 
 # No release has a module of a tenth of this; what is larger is data.
 _MAX_MODULE = 4 * 2**20
@@ -27,7 +27,7 @@ def python_files(package: Path) -> dict[str, bytes]:
             module = Path(folder, name)
             if module.suffix == ".py" and module.stem.isidentifier():
                 try:
-                    content = read_ordinary(module, _MAX_MODULE, through_link=True)
+                    content = read_regular(module, _MAX_MODULE, through_link=True)
                 except OSError:
                     continue  # nor can Python import it
                 found[module.relative_to(package.parent).as_posix()] = content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from distillpatch.engine.landing import check_patterns
 from distillpatch.engine.patchset import PatchSet, parse
 from distillpatch.errors import DistillpatchError
 from distillpatch.tree.checkout import PACKAGE
-from distillpatch.tree.files import read_ordinary
+from distillpatch.tree.files import read_regular
 
 _BUILT_IN = "distillation"
 
@@ -18,6 +19,7 @@ _BUILT_IN = "distillation"
 _LARGEST_FILE = 1024 * 1024
 
 
+@functools.cache
 def built_in() -> PatchSet:
     """Return the patch set that ships with distillpatch."""
     packaged = Path(__file__).resolve().parent.parent / "patches"
@@ -53,7 +55,7 @@ class _Folder(Mapping[str, bytes]):
         if name not in self._names:
             raise KeyError(name)
         try:
-            return read_ordinary(self._folder / name, _LARGEST_FILE, through_link=True)
+            return read_regular(self._folder / name, _LARGEST_FILE, through_link=True)
         except OSError as error:
             raise DistillpatchError(f"cannot read {self._folder / name}: {error.strerror}") from error
 
