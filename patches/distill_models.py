@@ -14,6 +14,9 @@ LOGGER = logging.getLogger("ultralytics")
 # The layers compared by default on the YOLOv8 layout: backbone stages and neck outputs.
 YOLOV8_LAYERS = (2, 4, 6, 8, 12, 15, 18, 21)
 
+# The size of the image, in pixels, that models are tried with: that at which upstream measures their strides.
+_TRIAL_SIZE = 256
+
 
 def is_parallel(model):
     """Return whether a model is wrapped in DataParallel or DistributedDataParallel."""
@@ -49,11 +52,28 @@ def get_fpn_features(x, model, fpn_layers=(15, 18, 21)):
 
 
 def get_features(x, model, layers):
-    """Return the feature maps of layers in the order that is given, where a layer may stand more than once."""
+    """Return the feature maps that layers make in the model's own forward pass, which ends with the last of them.
+
+    Args:
+        x (torch.Tensor): Images of shape (N, C, H, W).
+        model (nn.Module): A YOLO model, which may have a forward pass of its own.
+        layers (list[int]): Layer numbers; a layer may be there more than once.
+
+    Returns:
+        (list[torch.Tensor | None]): What each layer puts out, in the order given; None from one that is not run.
+    """
     if not layers:
         return []
-    outputs = dict(zip(sorted(set(layers)), get_fpn_features(x, model, layers)))
-    return [outputs[i] for i in layers]
+    watch = Watch(layers)
+    watch.start(model, alone=True)
+    try:
+        model(x)
+    except AllCaught:
+        pass
+    finally:
+        outputs = watch.outputs()
+        watch.stop()
+    return outputs
 
 
 def get_channels(model, fpn_layers=(15, 18, 21)):
@@ -67,7 +87,7 @@ def get_channels(model, fpn_layers=(15, 18, 21)):
         (list[int]): The channels.
     """
     with at_rest(model) as blank:
-        return [feature.shape[1] for feature in get_fpn_features(blank, model, fpn_layers)]
+        return [feature.shape[1] for feature in get_features(blank, model, sorted(set(fpn_layers)))]
 
 
 @contextmanager
@@ -78,15 +98,25 @@ def at_rest(model):
     model.eval()
     try:
         with torch.no_grad():
-            yield torch.zeros(1, input_channels(model), 64, 64, device=parameter.device, dtype=parameter.dtype)
+            size = (1, input_channels(model), _TRIAL_SIZE, _TRIAL_SIZE)
+            yield torch.zeros(size, device=parameter.device, dtype=parameter.dtype)
     finally:
         for m, training in modes.items():
             m.training = training
 
 
 def input_channels(model):
-    """Return how many channels the images of a model have."""
+    """Return how many channels the images of a model have: a first layer may rearrange them."""
+    config = getattr(model, "yaml", None)
+    known = [config[key] for key in ("channels", "ch") if isinstance(config, dict) and config.get(key)]
+    if known:
+        return known[0]
     return next(m.in_channels for m in model.modules() if isinstance(m, nn.Conv2d))
+
+
+def layers_of(model):
+    """Return the layers of a YOLO model by number: a backbone that puts out its stages counts as several."""
+    return {layer.i: layer for layer in de_parallel(model).model}
 
 
 def head(model):
@@ -102,7 +132,17 @@ def branches(head):
     """
     names = {"one2many": ("cv2", "cv3"), "one2one": ("one2one_cv2", "one2one_cv3")}
     found = {key: [getattr(head, name, None) for name in pair] for key, pair in names.items()}
-    return {key: pair for key, pair in found.items() if None not in pair and _outputs(pair[1]) == head.nc}
+    return {
+        key: (boxes, classes)
+        for key, (boxes, classes) in found.items()
+        if isinstance(boxes, nn.ModuleList) and isinstance(classes, nn.ModuleList) and _outputs(classes) == head.nc
+    }
+
+
+def _puts_out_classes(head):
+    """Return whether a head puts out scores of classes, by convolutions of each level or by some that levels share."""
+    shared = getattr(head, "cv3", None)
+    return bool(branches(head)) or (isinstance(shared, nn.Module) and _outputs(shared) == head.nc)
 
 
 def _outputs(convolutions):
@@ -126,6 +166,10 @@ def active_branches(model):
     return active
 
 
+class AllCaught(Exception):
+    """A forward pass has put out all that it was made for."""
+
+
 class Watch:
     """Catch feature maps and raw head outputs of a model in passing, during one forward pass.
 
@@ -139,17 +183,24 @@ class Watch:
     def __init__(self, layers, branches=()):
         self.layers, self.branches = layers, branches
         self._features, self._logits = [], {}
-        self._caught, self._handles = {}, []
+        self._caught, self._handles, self._alone = {}, [], False
 
-    def start(self, model):
-        """Hook a YOLO model, whose modules may have been exchanged since last time; drop what is left from then."""
+    def start(self, model, alone=False):
+        """Hook a YOLO model, whose modules may have been exchanged since last time; drop what is left from then.
+
+        Args:
+            model (nn.Module): The model, which may be wrapped.
+            alone (bool): Whether the forward pass is for what is caught alone: it ends in AllCaught.
+        """
         self.stop()
+        self._alone = alone
         wrapped, model = model, de_parallel(model)
         found = branches(head(model))
-        self._features = [model.model[i] for i in self.layers]
+        numbered = layers_of(model)
+        self._features = [numbered[i] for i in self.layers]
         self._logits = {branch: list(zip(*found[branch])) for branch in self.branches}
-        watched = {*self._features, *self._heads()}
-        self._handles = [module.register_forward_hook(self._catch) for module in watched]
+        self._watched = {*self._features, *self._heads()}
+        self._handles = [module.register_forward_hook(self._catch) for module in self._watched]
         if self._logits and wrapped is not model:
             self._handles.append(model.register_forward_hook(self._tie))
 
@@ -171,6 +222,12 @@ class Watch:
 
     def _catch(self, module, inputs, output):
         self._caught[module] = output
+        if self._alone and len(self._caught) == len(self._watched):
+            raise AllCaught
+
+    def outputs(self):
+        """Return what the layers have put out so far, None for one that was not run."""
+        return [self._caught.get(module) for module in self._features]
 
     def stop(self):
         """Unhook the model and forget what was caught."""
@@ -201,7 +258,7 @@ def check_pair(student, teacher):
     from ultralytics.nn.modules import Detect
 
     for role, model in (("model", student), ("model_t", teacher)):
-        if not isinstance(head(model), Detect) or not branches(head(model)):
+        if not isinstance(head(model), Detect) or not _puts_out_classes(head(model)):
             raise ValueError(f"{role}: a model with the head {type(head(model)).__name__} cannot be distilled")
     for what, fact in (("task", _task), ("number of image channels", input_channels)):
         if fact(student) != fact(teacher):
@@ -299,7 +356,8 @@ def choose_layers(student, teacher, layers, eight):
 
 
 def _has_yolov8_layout(model):
-    return set(_feeding_layers(model)) <= set(YOLOV8_LAYERS) and max(YOLOV8_LAYERS) < head(model).i
+    before_head = {i for i in layers_of(model) if i < head(model).i}
+    return set(_feeding_layers(model)) <= set(YOLOV8_LAYERS) <= before_head
 
 
 def _feeding_layers(model):
@@ -313,9 +371,9 @@ def channels(role, model, layers):
     Raises:
         ValueError: If a layer does not exist or puts out no feature map.
     """
-    last = head(model).i - 1
+    last, numbered = head(model).i - 1, layers_of(model)
     for i in layers:
-        if not 0 <= i <= last:
+        if i > last or i not in numbered:
             raise ValueError(f"distill_layers: the {role} has no layer {i} before its head, expected 0 to {last}")
     with at_rest(model) as blank:
         outputs = get_features(blank, model, layers)
