@@ -74,12 +74,40 @@ def complete_argument(argument):
     return f"{argument}=True"
 
 
+def default_argument(args, name):
+    """Return what an argument of distillation is that a run was not given, which depends on the recipe.
+
+    Args:
+        args (SimpleNamespace): The arguments of the run.
+        name (str): One of DISTILL_ARGS.
+    """
+    recipe = vars(args).get("distill_recipe", "default")
+    return {"model_t": None, "distill_recipe": "default", **RECIPES.get(recipe, RECIPES["default"])}[name]
+
+
+def refuse_outside_training(arguments):
+    """Refuse arguments of distillation that are given to something else than a training, where they have no effect.
+
+    Args:
+        arguments (dict): As given; the mode is that of a training unless it is among them.
+
+    Raises:
+        ValueError: If there are such arguments.
+    """
+    mode = arguments.get("mode") or "train"
+    given = [key for key in DISTILL_ARGS if arguments.get(key) is not None]
+    if mode != "train" and given:
+        raise ValueError(
+            f"{', '.join(given)}: expected in a training only, not in mode={mode}; leave out what is given"
+        )
+
+
 def given_arguments(args):
     """Return the arguments of distillation that a run was given, by name.
 
     None means that an argument is not given, but for distill_feat_type: on the command line "none" becomes None.
     """
-    given = {key: getattr(args, key) for key in DISTILL_ARGS if hasattr(args, key)}
+    given = {key: vars(args)[key] for key in DISTILL_ARGS if key in vars(args)}
     if given.get("distill_feat_type", "") in (None, False):
         given["distill_feat_type"] = "none"
     return {key: value for key, value in given.items() if value is not None}

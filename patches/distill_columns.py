@@ -22,6 +22,7 @@ TERMS = {
     "logit": Term("dlogitLoss", "distill_logit_weight", "logitloss"),
 }
 COLUMNS = tuple(term.column for term in TERMS.values())
+_CURVES = tuple(f"train/{column}" for column in COLUMNS)
 
 
 class DistillItems(dict):
@@ -59,21 +60,39 @@ def add_distill_curves(fig, ax, curves, save_dir):
         save_dir (Path): The folder of results.csv.
 
     Returns:
-        (tuple): Figure, axes and curves; those given if the results have no losses of distillation.
+        (tuple): Figure, axes and curves, ours last and by name; those given if no file has losses of distillation.
     """
-    results = next((file.read_text() for file in Path(save_dir).glob("results*.csv")), "")  # upstream misses them later
-    columns = [column.strip() for column in results.split("\n", 1)[0].split(",")]
-    ours = [f"train/{key}" for key in COLUMNS if f"train/{key}" in columns]
+    files = Path(save_dir).glob("results*.csv")
+    columns = {column.strip() for file in files for column in file.read_text().split("\n", 1)[0].split(",")}
+    ours = [column for column in _CURVES if column in columns]
     if not ours:
         return fig, ax, curves
     import matplotlib.pyplot as plt
 
-    if isinstance(curves[0], int):  # upstream counts the columns as they are without ours
-        first = columns.index(ours[0])
-        curves = [j if j < first else j + len(ours) for j in curves]
-        ours = [columns.index(column) for column in ours]
     curves = [*curves, *ours]
     plt.close(fig)
     fig, ax = plt.subplots(2, (len(curves) + 1) // 2, figsize=(len(curves) + 2, 6), tight_layout=True)
     ax.flat[-1].set_visible(len(curves) % 2 == 0)
     return fig, ax, curves
+
+
+def curves_in(curves, columns):
+    """Yield the curves that one file of results has, each with the number of its axes.
+
+    Args:
+        curves (list[str] | list[int | str]): What add_distill_curves has returned. Older releases count the columns, as
+            they are without those of distillation.
+        columns (Iterable[str]): The columns of the file.
+
+    Yields:
+        (tuple[int, str | int]): The number of the axes, and the column as upstream asks for it, by name or by number.
+    """
+    columns = [column.strip() for column in columns]
+    ours = [column for column in _CURVES if column in columns]
+    first = columns.index(ours[0]) if ours else len(columns)
+    counted = isinstance(curves[0], int)
+    for axes, curve in enumerate(curves):
+        if isinstance(curve, int):
+            yield axes, curve if curve < first else curve + len(ours)
+        elif curve in ours or curve not in _CURVES:
+            yield axes, columns.index(curve) if counted else curve

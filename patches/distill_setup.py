@@ -87,9 +87,13 @@ def load_teacher(teacher):
     if isinstance(teacher, nn.Module):
         return deepcopy(teacher).float()
     from ultralytics import YOLO
+    from ultralytics.nn.tasks import BaseModel
 
     try:
-        return YOLO(teacher).model.float()
+        model = YOLO(teacher).model
+        if not isinstance(model, BaseModel):  # of torch.save(model), upstream takes what is called "model" in it
+            model = torch.load(teacher, map_location="cpu", weights_only=False)
+        return _as_model(model).float()
     except Exception as e:
         raise ValueError(f"model_t={teacher} does not hold a YOLO model: {e}") from e
 
@@ -163,9 +167,11 @@ def _find_weights(path, resume):
         )
     if str(path).endswith((".yaml", ".yml")):
         raise ValueError(f"model_t={path}: expected trained weights, a description of a model knows nothing to teach")
+    official = getattr(downloads, "GITHUB_ASSETS_NAMES", ()) or downloads.GITHUB_ASSET_NAMES  # new name, old name
+    if not Path(path).is_file() and f"{path}.pt" in official:  # as the student may be named
+        path = f"{path}.pt"
     if Path(path).is_file():
         return Path(path).resolve()
-    official = getattr(downloads, "GITHUB_ASSETS_NAMES", ()) or downloads.GITHUB_ASSET_NAMES  # new name, old name
     if str(path) in official:
         try:
             return Path(downloads.attempt_download_asset(str(path))).resolve(strict=True)
@@ -197,8 +203,12 @@ def replacing(path):
     """Give a temporary path to write to, and put it in the place of ``path`` when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    yield temporary
-    os.replace(temporary, path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        if temporary.exists():
+            temporary.unlink()
 
 
 def forget_criterion(model):

@@ -121,6 +121,8 @@ class OnlineTeacher(OfflineTeacher):
         # What newer releases make of the data, for the student alone.
         teacher.class_weights = getattr(student, "class_weights", None) if same_classes else None
         teacher.kpt_oks_sigmas = getattr(student, "kpt_oks_sigmas", None)
+        if not hasattr(teacher, "end2end"):  # saved by a later release, where it is no longer the model that knows
+            teacher.end2end = getattr(head(teacher), "end2end", False)
         teacher.criterion = teacher.init_criterion()
 
     def ask(self, batch, watch):

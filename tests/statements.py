@@ -19,6 +19,7 @@ TRAINER = "ultralytics/engine/trainer.py"
 CFG = "ultralytics/cfg/__init__.py"
 DETECT = "ultralytics/models/yolo/detect/train.py"
 MODEL = "ultralytics/engine/model.py"
+INIT = "ultralytics/utils/__init__.py"
 PLOTTING = "ultralytics/utils/plotting.py"
 
 Files = Mapping[str, bytes]

@@ -36,18 +36,18 @@ with torch.no_grad():
     report(same=all(torch.equal(a, caught[i]) for a, i in zip(get_features(image, normalizing, layers), layers)))
 report(channels=get_channels(normalizing, (15, 2)))
 for name, model in (("plain", plain), ("normalizing", normalizing)):
-    train(name, model_t=model)
+    train(name, model_t=model, distill_feat_type="cwd")
 
 # A stem that rearranges the image, and a layer that needs more than four pixels.
 class Padded(nn.Module):
     def forward(self, x):
         return F.pad(x, (3, 3, 3, 3), mode="reflect")[..., 3:-3, 3:-3]
 
-Path("focus.yaml").write_text(
-    "nc: 10\\nbackbone:\\n  - [-1, 1, Focus, [16, 3]]\\n  - [-1, 1, Conv, [16, 3, 2]]\\n  - [-1, 1, Conv, [32, 3, 2]]\\n"
-    "  - [-1, 1, Conv, [32, 3, 2]]\\n  - [-1, 1, Conv, [32, 3, 2]]\\nhead:\\n  - [[2, 3, 4], 1, Detect, [nc]]\\n"
-)
-train("focus", "focus.yaml", model_t=save_teacher(), distill_layers=[[2, 3, 4], [15, 18, 21]])
+convs = "".join(f"  - [-1, 1, Conv, [{c}, 3, 2]]\\n" for c in (16, 32, 32, 32))
+head = "head:\\n  - [[2, 3, 4], 1, Detect, [nc]]\\n"
+Path("focus.yaml").write_text(f"nc: 10\\nbackbone:\\n  - [-1, 1, Focus, [16, 3]]\\n{convs}{head}")
+pairs = [[2, 3, 4], [15, 18, 21]]
+train("focus", "focus.yaml", model_t=save_teacher(), distill_layers=pairs, distill_feat_type="cwd", logit_loss=False)
 padded = seed(DetectionModel)
 padded.model[9] = nn.Sequential(padded.model[9], Padded())
 padded.model[9].i, padded.model[9].f = 9, -1
@@ -60,7 +60,7 @@ def test_a_models_own_forward_pass_is_used(
     release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
 ) -> None:
     run = lesson(patched(release), tmp_path, digits, OWN)
-    assert run.facts == {"same": True, "channels": [64, 256], "padded": [512]}
+    assert run.facts == {"same": True, "channels": [64, 128], "padded": [512]}
     plain, normalizing = (results(run, name).column("train/dfeaLoss")[0] for name in ("plain", "normalizing"))
     assert plain != pytest.approx(normalizing, rel=1e-3)
     assert results(run, "focus").column("train/dfeaLoss")[0] > 0

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
+from types import SimpleNamespace
 
 from edits import Edit, Fate, on_statements, removed, renamed, sub
 from promises import Break
 from spelling import Place, Spelling
-from statements import CFG, Patched, Sabotage, fail, in_order, text_of
+from statements import CFG, INIT, Patched, Sabotage, fail, function_of, in_order, text_of
 
 
 def landing(checkout: Patched) -> str:
     """Check where it landed, and return the code that it hangs on."""
-    checkout.imports(CFG, "DISTILL_ARGS", "complete_argument")
+    checkout.imports(CFG, "DISTILL_ARGS", "complete_argument", "refuse_outside_training")
     _bare_arguments(checkout)
+    _defaults(checkout)
     check = checkout.scope(CFG, "check_dict_alignment", "check_cfg_mismatch")
     joined = check.one(r"(\w+) = \{\*\1, \*DISTILL_ARGS\}$")
     base, place = joined.text.split()[0], joined
@@ -27,9 +29,20 @@ def landing(checkout: Patched) -> str:
     if place.around or not tests:
         fail(f"expected {base} to be what the arguments are compared with")
     in_order(("DISTILL_ARGS", joined.line), ("the comparison", min(test.lineno for test in tests)))
+    if check.one(r"refuse_outside_training\(custom\)$").beside(1) != place.beside(-1):
+        fail("expected the mode to be looked at directly before the keys")
     if not re.match(rf"{base}, \w+ = ", place.beside(-1)):
         fail(f"expected it directly after the keys, not after {place.beside(-1)!r}")
     return f"{check.name}: {place.beside(-1)} ... {place.beside(1)}"
+
+
+def _defaults(checkout: Patched) -> None:
+    """Ask the namespace of a run's arguments for one that is not given."""
+    checkout.imports(INIT, "DISTILL_ARGS", "default_argument")
+    names = {"DISTILL_ARGS": ("logit_loss",), "default_argument": lambda args, name: (args, name)}
+    missing, args = function_of(checkout.scope(INIT, "IterableSimpleNamespace.__getattr__"), **names), SimpleNamespace()
+    if missing(args, "logit_loss") != (args, "logit_loss"):
+        fail("expected an argument of distillation that is not given to have its default")
 
 
 def _bare_arguments(checkout: Patched) -> None:
@@ -46,6 +59,8 @@ SABOTAGE = {
         r"(?s)( +if \"mode\" in base:[^\n]*\n)( +base_keys = \{\*[^\n]*\n)(.*?)( +from difflib)",
         r"\3    \1    \2\4",
     ),
+    "an argument that is not given has no default": Sabotage(INIT, r"return default_argument\(self, attr\)", "pass"),
+    "the mode is not looked at": Sabotage(CFG, r" +refuse_outside_training\(custom\)\n", ""),
     "the settings take the arguments, too": Sabotage(CFG, r'if "mode" in base:', "if base:"),
 }
 
@@ -97,6 +112,20 @@ BREAKS: tuple[Break, ...] = (
         "      check_dict_alignment($BASE, overrides)\n",
         "",
         "modifications::around_it and compared",
+    ),
+    Break(
+        "an argument that is not given can be tuned",
+        PATCH,
+        "+     return default_argument(self, attr)\n",
+        "+     pass\n",
+        "arguments::can_be_tuned and 8.2.50",
+    ),
+    Break(
+        "arguments of distillation are refused outside of a training",
+        PATCH,
+        "+     refuse_outside_training(custom)\n",
+        "+     refuse_outside_training({})\n",
+        "arguments::outside_of_a_training and 8.2.50",
     ),
     Break(
         "misspelt arguments are refused with suggestions",

@@ -49,11 +49,11 @@ def _curves(checkout: Patched) -> str:
     plot = checkout.scope(PLOTTING, "plot_results")
     curves = plot.one(r"fig, ax, (\w+) = add_distill_curves\(fig, ax, \1, save_dir\)$")
     name = curves.text.split(" = ")[0].rpartition(" ")[2]
-    checkout.imports(PLOTTING, "add_distill_curves")
+    checkout.imports(PLOTTING, "add_distill_curves", "curves_in")
     if curves.beside(1) != "ax = ax.ravel()":
         fail(f"expected it directly before the axes become a list, not before {curves.beside(1)!r}")
     made = [spot.line for spot in plot.all(r"fig, ax = plt\.subplots\(")]
-    used = plot.one(rf"for \w+, \w+ in enumerate\({name}\)")
+    used = plot.one(rf"for \w+, \w+ in curves_in\({name}, data\.columns\)")
     in_order(("the figure", max(made, default=0)), ("the curves", curves.line), ("the drawing", used.line))
     return f"plot_results: {name}"
 
