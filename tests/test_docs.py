@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "patches/README.md", "docs/forks.md", "docs/guarantees.md", "docs/releases.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "patches/README.md",
+    "docs/cost.md",
+    "docs/forks.md",
+    "docs/guarantees.md",
+    "docs/releases.md",
+)
 
 
 def page(name: str) -> str:

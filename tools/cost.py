@@ -3,11 +3,12 @@
     python tools/cost.py                 # the curves, in seconds of CPU time
 
 Each shape is code that real modifications once took the square or the cube of its size for, or might. The curves are
-written down in docs/guarantees.md.
+written down in docs/cost.md.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -99,16 +100,17 @@ def merge_seconds(n: int) -> float:
 
 
 def curve(cost: Callable[[int], tuple[int, float]], most: int) -> Iterator[tuple[int, float]]:
-    """Yield sizes in bytes and seconds, each for twice the number of the one before, up to a size."""
-    n, size = 250, 0
+    """Yield sizes in bytes and seconds, each for four times the number of the one before, up to a size."""
+    n, size = 1000, 0
     while size < most:
         size, taken = cost(n)
         yield size, taken
-        n *= 2
+        n *= 4
 
 
 def main() -> None:
     """Print the curves."""
+    gc.disable()  # as the command does
     for name, shape in SHAPES.items():
         print(name, flush=True)
         for size, taken in curve(lambda n, shape=shape: (len(shape(n)), plan_seconds(shape(n))), LIMIT):  # type: ignore[misc]
