@@ -17,8 +17,8 @@ BREAKS = (
     Break(
         "the curves are upstream's and ours",
         COLUMNS,
-        "j if j < first else j + len(ours)",
-        "j",
+        "curve if curve < first else curve + len(ours)",
+        "curve",
         "display::curves and 8.0.136",
     ),
     Break(
@@ -38,8 +38,8 @@ BREAKS = (
     Break(
         "without results the curves are missed as ever",
         COLUMNS,
-        'glob("results*.csv")), "")',
-        'glob("results*.csv")))',
+        "    if not ours:\n",
+        "    if False:\n",
         "display::missed and 8.2.50",
     ),
 )

@@ -12,8 +12,8 @@ BREAKS = (
     Break(
         "a second apply changes nothing",
         COMMANDS,
-        "in_place.issuperset(self.conditions.values())",
-        "not self.conditions",
+        "        return there == [(patch_set.name,",
+        "        return not there == [(patch_set.name,",
         "cli::there_and_back and 8.2.50",
     ),
     Break(
@@ -33,7 +33,7 @@ BREAKS = (
     Break(
         "uncommitted changes are told",
         COMMANDS,
-        "    return unsaved\n",
+        "    return uncommitted(situation.checkout.root, before)\n",
         "    return []\n",
         "cli::uncommitted",
     ),
@@ -54,8 +54,8 @@ BREAKS = (
     Break(
         "a dry run writes nothing",
         CLI,
-        "        _show(unified_diff(situation.in_package(situation.application()[0])))\n        return\n",
-        "        _show(unified_diff(situation.in_package(situation.application()[0])))\n",
+        "_show(unified_diff(situation.in_package(situation.run(Edited.REFUSE).changes)))\n        return\n",
+        "_show(unified_diff(situation.in_package(situation.run(Edited.REFUSE).changes)))\n",
         "cli::there_and_back and 8.2.50",
     ),
     Break(

@@ -5,56 +5,59 @@ from __future__ import annotations
 from promises import Break
 
 DIST_INFO = "distillpatch/ledger/dist_info.py"
-STATE = "distillpatch/ledger/state.py"
+LOCK = "distillpatch/ledger/lock.py"
+PLACES = "distillpatch/ledger/places.py"
+RECOVERY = "distillpatch/ledger/recovery.py"
+STEPS = "distillpatch/ledger/steps.py"
 TRANSACTION = "distillpatch/ledger/transaction.py"
 UNDO = "distillpatch/ledger/undo.py"
 
 BREAKS = (
     Break(
         "a file that was changed after planning is noticed",
-        TRANSACTION,
-        "        _check_unchanged(package_dir, change)\n",
+        STEPS,
+        "        check_unchanged(package_dir, change)\n",
         "        pass\n",
         "transaction::happens or changed",
     ),
     Break(
         "a run that fails is undone",
         TRANSACTION,
-        "remarks = _undo(held)\n",
-        'remarks = ""\n',
+        "        return settle(held.package_dir, held.release)\n",
+        "        return Settled(COMPLETED)\n",
         "transaction",
     ),
     Break(
         "a run that was killed is undone by the next command",
-        TRANSACTION,
-        "settled = _Settled(UNDONE, _roll_back(package_dir, release))",
-        "settled = _Settled(UNDONE)",
+        RECOVERY,
+        "settled = Settled(UNDONE, _roll_back(package_dir, release))",
+        "settled = Settled(UNDONE)",
         "transaction",
     ),
     Break(
         "the files are on the disk before the journal goes",
         TRANSACTION,
-        "    for folder in sorted({place.parent for place in places}):\n        _sync(folder)\n",
+        "    for folder in sorted({place.parent for place in places}):\n        flush_folder(folder)\n",
         "",
         "transaction",
     ),
     Break(
         "a folder that another process removes is made again",
-        TRANSACTION,
-        "        if not package_dir.is_dir():\n            raise\n",
+        LOCK,
+        "        if not leads_to_folder(package_dir):\n            raise\n",
         "        raise\n",
         "transaction::goes_as_soon",
     ),
     Break(
         "a path in the journal leads nowhere",
-        STATE,
+        PLACES,
         '    parts = path.split("/")\n    plain',
         "    return\n    plain",
         "journal::leads_nowhere",
     ),
     Break(
         "a tampered path leads nowhere",
-        STATE,
+        PLACES,
         "def check_path(package: str, path: str) -> None:\n",
         "def check_path(package: str, path: str) -> None:\n    return\n",
         "state::leads_elsewhere",

@@ -52,8 +52,8 @@ BREAKS = (
     Break(
         "short models have layers by default",
         MODELS,
-        " and max(YOLOV8_LAYERS) < head(model).i",
-        "",
+        " <= before_head\n",
+        "\n",
         "models::all_layers and 8.0.136",
     ),
     Break(
