@@ -39,9 +39,13 @@ def landing(checkout: Patched) -> str:
 def _defaults(checkout: Patched) -> None:
     """Ask the namespace of a run's arguments for one that is not given."""
     checkout.imports(INIT, "DISTILL_ARGS", "default_argument")
-    names = {"DISTILL_ARGS": ("logit_loss",), "default_argument": lambda args, name: (args, name)}
+    names = {"DISTILL_ARGS": ("logit_loss",), "default_argument": lambda *given: given, "DEFAULT_CFG_PATH": ""}
     missing, args = function_of(checkout.scope(INIT, "IterableSimpleNamespace.__getattr__"), **names), SimpleNamespace()
-    if missing(args, "logit_loss") != (args, "logit_loss"):
+    try:
+        given = missing(args, "logit_loss")
+    except AttributeError:
+        given = None
+    if given != (args, "logit_loss"):
         fail("expected an argument of distillation that is not given to have its default")
 
 
