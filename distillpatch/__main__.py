@@ -1,6 +1,22 @@
-"""Run distillpatch as ``python -m distillpatch``."""
+"""Run distillpatch, as ``distillpatch`` or ``python -m distillpatch``."""
 
-from distillpatch.cli import main
+from __future__ import annotations
+
+import sys
+
+
+def start() -> None:
+    """Run the command line; Ctrl-C while it is still being imported ends it as quietly as later."""
+    try:
+        from distillpatch.cli import main
+
+        name = "distillpatch" if sys.argv[0].endswith(("distillpatch", ".exe")) else "python -m distillpatch"
+        main(prog_name=name)
+    except KeyboardInterrupt:
+        if sys.stderr is not None:
+            print("Interrupted. Nothing was changed.", file=sys.stderr)
+        sys.exit(130)
+
 
 if __name__ == "__main__":
-    main(prog_name="python -m distillpatch")
+    start()

@@ -1,96 +1,112 @@
-"""The command line: parse, call one function, render."""
+"""The command line: parse, call one function, show what it returns."""
 
 from __future__ import annotations
 
-import errno
 import gc
 import io
 import json
 import os
-import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from distillpatch import __version__
-from distillpatch.commands import Reached, Situation, Standing, as_it_is, examine, reach, with_set, without_set
-from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import Plan, explain, found_by_hand
-from distillpatch.errors import DistillpatchError, InterruptedRun
-from distillpatch.ledger.survey import Condition
-from distillpatch.ledger.transaction import recover
-from distillpatch.ledger.undo import Edited, Undo
-from distillpatch.report.diff import colored, unified_diff
-from distillpatch.report.modifications import outcome_lines, outcome_report
-from distillpatch.tree.checkout import PYTHON_PATH, Checkout, Place, first_holding, import_places, locate
-from distillpatch.tree.patch_folder import built_in, load
+from distillpatch.click_group import Group, settings
+from distillpatch.errors import DistillpatchError
+
+# LibCST, rich and what needs them are imported by the commands that do: --help and completion need a tenth of the time.
+if TYPE_CHECKING:
+    from distillpatch.change import FileChange
+    from distillpatch.commands import Situation
+    from distillpatch.engine.patchset import PatchSet
+    from distillpatch.report.page import Block, Output
+    from distillpatch.report.status import Context
+    from distillpatch.tree.checkout import Checkout
 
 _EXAMPLES = """
 \b
 Examples:
-  distillpatch diff                            what would change, as a diff
-  distillpatch apply --ultralytics-path .      change it
+  distillpatch status                          what is there and what fits
+  distillpatch diff                            what would change
+  distillpatch apply ~/yolo                    change it
   yolo train model=yolov8n.yaml data=data.yaml model_t=teacher.pt
-  distillpatch revert                          take every byte back
+  distillpatch compare runs/detect             what the teacher gave
+  distillpatch revert ~/yolo                   restore every file byte for byte
 
-Without --ultralytics-path the checkout that contains the current folder is taken, or else the ultralytics
-installed in the active environment.
+PATH is a checkout, the ultralytics folder in it, or a site-packages folder. Without it (and without
+DISTILLPATCH_ULTRALYTICS_PATH) the checkout around or in the current folder is used, or else the ultralytics that
+Python would import.
 """
 
-
+_PATH_VARIABLE = "DISTILLPATCH_ULTRALYTICS_PATH"
 _STDOUT = "-"
 
-# What to do about a file that revert leaves, one that apply has added and one that it has changed.
-_LEFT_ADDED = "you edited it, and distillpatch had added it; move it away before the next apply"
-_LEFT_EDITED = "it still contains distillpatch's lines; the other files were reverted, so remove these by hand"
 
-
-class _Group(click.Group):
-    """A group whose errors are one message on stderr, with exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except InterruptedRun as error:
-            click.echo(error, err=True)
-            ctx.exit(130)
-        except DistillpatchError as error:
-            raise click.ClickException(str(error)) from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever reads our output has seen enough, which is no error
-                raise
-            raise click.ClickException(f"{error.filename or 'cannot go on'}: {error.strerror or error}") from error
-
-
-@click.group(cls=_Group, epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="distillpatch")
-@click.pass_context
-def main(ctx: click.Context) -> None:
-    """Turn an ultralytics checkout into one that trains YOLO models by knowledge distillation, and back."""
+def main() -> None:
+    """Make ultralytics train YOLO models by knowledge distillation, and undo it."""
     gc.disable()  # syntax trees are many small objects that live to the end of this short process anyway
-    if os.environ.get("NO_COLOR"):
-        ctx.color = False
+    if sys.stdout is None or sys.stderr is None:
+        raise DistillpatchError("stdout or stderr is closed. Open it, or send it to /dev/null.")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name may be in no encoding at all
 
 
-def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the option that names the checkout; it gets the checkout itself."""
+def _shown(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options on how to show its result."""
 
+    def remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+        return lambda context, _, value: setattr(settings(context), name, value)
+
+    color = click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        expose_value=False,
+        callback=remember("color"),
+        help="When to use colors.",
+    )
+    as_json = click.option(
+        "--json", is_flag=True, expose_value=False, callback=remember("as_json"), help="Print one JSON object."
+    )
+    return color(as_json(command))
+
+
+def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the arguments that name the checkout; it gets the checkout itself."""
+
+    @_shown
+    @click.argument("path", type=click.Path(path_type=Path), required=False)
     @click.option(
         "--ultralytics-path",
-        type=click.Path(path_type=Path, file_okay=False),
-        help="A checkout's root, the package folder itself, or a site-packages folder.",
+        "named",
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        multiple=True,
+        help="Same as PATH.",
     )
     @wraps(command)
-    def located(ultralytics_path: Path | None, **options: Any) -> None:
-        checkout = locate(ultralytics_path, _current_folder(), import_places(os.environ))
-        click.echo(f"ultralytics {checkout.release} at {checkout.package} ({checkout.found})", err=True)
-        _tell_what_was_recovered(recover(checkout.package, checkout.release))
+    def located(path: Path | None, named: tuple[Path, ...], **options: Any) -> None:
+        from distillpatch.ledger.transaction import recover
+        from distillpatch.report.results import checkout_notes
+        from distillpatch.tree.checkout import locate
+        from distillpatch.tree.environment import import_places
+
+        given = [*named, *([path] if path else [])]
+        if len(given) > 1:
+            raise click.UsageError(f"the checkout is named {len(given)} times: expected one PATH")
+        from_variable = os.environ.get(_PATH_VARIABLE)
+        named_by = "--ultralytics-path" if named else "PATH" if path else _PATH_VARIABLE
+        chosen = given[0] if given else Path(from_variable) if from_variable else None
+        checkout = locate(chosen, _current_folder(), import_places(os.environ), named_by)
+        settings().package = checkout.package
+        _note(checkout_notes(checkout))
+        _note([recover(checkout.package, checkout.release)])
         command(checkout, **options)
 
     return located
@@ -102,10 +118,13 @@ def _of_a_folder(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--patches",
         type=click.Path(path_type=Path, file_okay=False),
-        help="A folder with a patch set of your own, instead of the one that distillpatch comes with.",
+        metavar="FOLDER",
+        help="Use the patch set in this folder instead of distillpatch's own.",
     )
     @wraps(command)
     def loaded(checkout: Checkout, patches: Path | None, **options: Any) -> None:
+        from distillpatch.tree.patch_folder import load
+
         command(checkout, patch_set=load(patches) if patches else None, **options)
 
     return loaded
@@ -118,21 +137,26 @@ def _of_a_folder(command: Callable[..., None]) -> Callable[..., None]:
     "--output",
     type=click.Path(dir_okay=False, allow_dash=True),
     default=_STDOUT,
-    help="Write the diff to this file; - is stdout.",
+    help="Write the diff to this file.",
 )
 @click.option(
     "--exit-code",
     is_flag=True,
-    help="Exit with 1 if there is a difference. So does an error, which its message on stderr tells apart.",
+    callback=lambda context, _, value: settings(context).check(value),
+    help="Exit with 1 if there is a difference and with 2 for an error.",
 )
 def diff(checkout: Checkout, patch_set: PatchSet | None, output: str, exit_code: bool) -> None:
-    """Show what apply would change, or has changed."""
-    text = unified_diff(examine(checkout, with_set(patch_set) if patch_set else as_it_is).difference())
-    if output == _STDOUT:
-        _show(text)
+    """Show what apply would change or has changed."""
+    from distillpatch import commands
+    from distillpatch.report.diff import unified_diff
+
+    wanted = commands.with_set(patch_set) if patch_set else commands.as_it_is
+    changes = commands.examine(checkout, wanted).difference()
+    if output != _STDOUT:
+        _write(unified_diff(changes), Path(output), checkout)
     else:
-        _write(text, Path(output), checkout)
-    if exit_code and text:
+        _show(checkout, changes)
+    if exit_code and any(change.before != change.after for change in changes):
         sys.exit(1)
 
 
@@ -141,260 +165,181 @@ def diff(checkout: Checkout, patch_set: PatchSet | None, output: str, exit_code:
 @_of_a_folder
 @click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
 def apply(checkout: Checkout, patch_set: PatchSet | None, dry_run: bool) -> None:
-    """Apply all modifications of a patch set, or none."""
-    wanted = with_set(patch_set or built_in())
+    """Apply all modifications of a patch set or none."""
+    from distillpatch import commands
+    from distillpatch.ledger.undo import Edited
+    from distillpatch.report.documents import applied_report
+    from distillpatch.report.results import applied_notes, applied_page, import_note
+    from distillpatch.report.status import standing_text
+    from distillpatch.tree.patch_folder import built_in
+
+    wanted = commands.with_set(patch_set or built_in())
     if dry_run:
-        situation = examine(checkout, wanted)
-        if situation.is_reached:
-            click.echo(f"Nothing to do: {_standing(situation)}.", err=True)
-        else:
-            _show(unified_diff(situation.in_package(situation.run(Edited.REFUSE).changes)))
-        return
-    reached = reach(checkout, wanted)
-    _tell_what_was_recovered(reached.recovered)
-    if reached.run is None:
-        click.echo(f"Nothing to do: {_standing(reached.situation)}.")
-        return
-    _tell_what_was_applied(reached)
-    _tell_what_is_imported(checkout)
+        situation = commands.examine(checkout, wanted)
+        if not situation.is_reached:
+            _show(checkout, situation.in_package(situation.run(Edited.REFUSE).changes))
+            return
+        reached = commands.Reached(situation)
+    else:
+        reached = commands.reach(checkout, wanted)
+    context = _context(reached.situation)
+    _note([reached.recovered])
+    if settings().as_json:
+        _print_json(applied_report(reached, context))
+    elif reached.run is None:
+        click.echo(f"Nothing to do: {standing_text(reached.situation)}.", err=dry_run)
+    else:
+        _print(applied_page(reached, context))
+        _note(applied_notes(reached))
+        _note([import_note(checkout, context.imported)])
 
 
 @main.command()
 @_on_a_checkout
-@click.option("--patches", "name", metavar="NAME", help="Revert this patch set alone; `status` lists the names.")
+@click.option("--patches", "name", metavar="NAME", help="Revert this patch set alone. See status for the names.")
 @click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
-@click.option(
-    "--keep-edited", is_flag=True, help="Leave files as they are in which your edits and distillpatch's overlap."
-)
-@click.option(
-    "--restore-original", is_flag=True, help="Restore such files, and keep the edited ones beside them as *.edited."
-)
+@click.option("--keep-edited", is_flag=True, help="Leave files as they are where edits overlap.")
+@click.option("--restore-original", is_flag=True, help="Restore such files and keep yours as *.edited.")
 def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: bool, restore_original: bool) -> None:
-    """Undo what was applied, and nothing else."""
+    """Undo what was applied and nothing else."""
+    from distillpatch import commands
+    from distillpatch.ledger.undo import Edited
+    from distillpatch.report.documents import reverted_report
+    from distillpatch.report.results import reverted_page, unrecorded_notes
+
     if keep_edited and restore_original:
-        raise click.UsageError("--keep-edited and --restore-original exclude each other")
+        raise click.UsageError("--keep-edited and --restore-original exclude each other: expected one of them")
     edited = Edited.KEEP if keep_edited else Edited.SET_ASIDE if restore_original else Edited.REFUSE
     if dry_run:
-        situation = examine(checkout, without_set(name))
-        if situation.state is None:
-            _tell_that_nothing_is_applied(situation, err=True)
-        else:
-            _show(unified_diff(situation.in_package(situation.run(edited).changes)))
-        return
-    reached = reach(checkout, without_set(name), edited)
-    _tell_what_was_recovered(reached.recovered)
-    if reached.run is None or reached.run.undo is None:
-        _tell_that_nothing_is_applied(reached.situation)
-        return
-    _tell_what_was_reverted(reached, reached.run.undo)
+        situation = commands.examine(checkout, commands.without_set(name))
+        if situation.state is not None:
+            _show(checkout, situation.in_package(situation.run(edited).changes))
+            return
+        reached = commands.Reached(situation)
+    else:
+        reached = commands.reach(checkout, commands.without_set(name), edited)
+    _note([reached.recovered])
+    if settings().as_json:
+        _print_json(reverted_report(reached))
+    elif reached.run is None or reached.run.undo is None:
+        click.echo("Nothing to do: not patched.", err=dry_run)
+        _note(unrecorded_notes(reached.situation))
+    else:
+        _print(reverted_page(reached, reached.run.undo))
 
 
 @main.command()
 @_on_a_checkout
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def status(checkout: Checkout, as_json: bool) -> None:
-    """Say what is there, what fits, and what Python would import."""
-    situation = examine(checkout)
-    if as_json:
-        click.echo(json.dumps(_report(situation), indent=2))
-        return
-    click.echo(f"ultralytics {checkout.release}: {_standing(situation)}")
-    for path, condition in situation.conditions.items():
-        if condition is not Condition.INTACT:
-            click.echo(f"  {path}: {condition.value}")
-    if situation.obstacle:
-        click.echo(f"\nWhich modifications fit cannot be told. {situation.obstacle}")
+@click.option("-v", "--verbose", is_flag=True, help="Show where each modification goes and why one does not fit.")
+@click.option(
+    "--check",
+    is_flag=True,
+    callback=lambda context, _, value: settings(context).check(value),
+    help="Exit with 1 if the checkout is not patched and intact and with 2 for an error.",
+)
+def status(checkout: Checkout, verbose: bool, check: bool) -> None:
+    """Show what is there and what fits."""
+    from distillpatch import commands
+    from distillpatch.report.results import import_note
+    from distillpatch.report.status import is_intact, status_page, status_report
+
+    situation = commands.examine(checkout)
+    context = _context(situation)
+    if settings().as_json:
+        _print_json(status_report(situation, context))
     else:
-        for patch_set, plan in zip(situation.wanted, situation.stack.plans, strict=True):
-            click.echo(f"\npatch set {patch_set.name}: {patch_set.title}")
-            _tell_what_fits(plan)
-    _tell_what_is_imported(checkout)
+        _print(status_page(situation, context, verbose=verbose))
+        _note([import_note(checkout, context.imported)])
+    if check and not is_intact(situation):
+        sys.exit(1)
 
 
 @main.command()
+@click.argument("number", type=click.IntRange(1))
+@_on_a_checkout
+@_of_a_folder
+def explain(checkout: Checkout, patch_set: PatchSet | None, number: int) -> None:
+    """Show one modification and what it changes here."""
+    from distillpatch import commands
+    from distillpatch.report.modifications import modification_page, modification_report
+    from distillpatch.tree.patch_folder import built_in
+
+    patch_set = patch_set or built_in()
+    outcome, changes = commands.explain_one(checkout, patch_set, number)
+    if settings().as_json:
+        _print_json(modification_report(patch_set, outcome, changes, outcome.origins))
+    else:
+        _page(modification_page(patch_set, outcome, changes, checkout.release))
+
+
+@main.command()
+@_shown
+def doctor() -> None:
+    """Show what matters on this machine."""
+    from distillpatch.doctor import diagnose
+    from distillpatch.report.doctor import doctor_page, doctor_report
+
+    diagnosis = diagnose(os.environ)
+    if settings().as_json:
+        _print_json(doctor_report(diagnosis))
+    else:
+        _print(doctor_page(diagnosis))
+
+
+@main.command()
+@_shown
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("--metric", help="What to compare: a column of results.csv without metrics/; by default mAP50-95.")
+@click.option("--metric", help="Column of results.csv to compare. By default mAP50-95.")
 @click.option("--by", type=click.Choice(["best", "last"]), default="best", help="Which epoch of each run counts.")
 @click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Draw the curves into this file; .svg, or .png with matplotlib.",
+    help="Draw the curves into this .svg file (or .png with matplotlib).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def compare(runs: tuple[Path, ...], metric: str | None, by: str, plot: Path | None, as_json: bool) -> None:
-    """Show what a teacher gave: training runs with and without one.
+def compare(runs: tuple[Path, ...], metric: str | None, by: str, plot: Path | None) -> None:
+    """Show what a teacher gave.
 
     RUN is the folder of a training run, with its results.csv and args.yaml, or a folder of such folders. Runs with the
     same arguments are compared by seed.
     """
     from distillpatch.comparison import compare_folders
     from distillpatch.report import chart
-    from distillpatch.report.page import output, write
     from distillpatch.report.runs import comparison_curves, comparison_page, comparison_report
 
     comparison = compare_folders(runs, metric, by)
     if plot is not None:
         chart.save(comparison_curves(comparison), "What a teacher gave", comparison.metric, plot)
-    if as_json:
-        click.echo(json.dumps(comparison_report(comparison), indent=2))
-        return
-    out = output("auto", os.environ)
-    write(comparison_page(comparison, out.width, pictures=out.has_pictures), out)
-    if plot is not None:
-        click.echo(f"Curves: {plot}", err=True)
+        _note([f"Curves: {plot}"])
+    if settings().as_json:
+        _print_json(comparison_report(comparison))
+    else:
+        out = _output()
+        _print(comparison_page(comparison, out.width, pictures=out.has_pictures))
 
 
-def _tell_what_was_applied(reached: Reached) -> None:
-    checkout, plans = reached.situation.checkout, reached.plans
-    for plan in plans:
-        for line in outcome_lines(plan.outcomes):
-            click.echo(line)
-    modifications = sum(len(plan.outcomes) for plan in plans)
-    files = len(reached.situation.stack.changes)
-    back = ["distillpatch", "revert", *(["--ultralytics-path", str(checkout.root)] if checkout.is_named else [])]
-    click.echo(f"Applied {modifications} modifications to {files} files. To undo: {shlex.join(back)}")
-    versions = [version for plan in plans for version in plan.own_versions]
-    if versions:
-        click.echo(
-            "Note: these classes have their own version of a patched method, so training with them does not distill:",
-            err=True,
-        )
-        for version in versions:
-            click.echo(f"  {version}", err=True)
-    notes = [note for plan in plans for note in plan.notes]
-    if notes:
-        click.echo("Note: this code of your own adds to the loss as well, and is left as it is:", err=True)
-        for note in notes:
-            click.echo(f"  {note}", err=True)
-    if reached.unsaved:
-        unsaved = ", ".join(reached.unsaved)
-        click.echo(f"Note: {unsaved} had changes that are not committed to git; they were kept.", err=True)
+@main.command("help", hidden=True)
+@_shown
+@click.argument("name", required=False)
+@click.pass_context
+def show_help(context: click.Context, name: str | None) -> None:
+    """Show the help of a command."""
+    parent = context.find_root()
+    found = main.get_command(parent, name) if name else None
+    if name and found is None:
+        raise click.UsageError(f"No such command {name!r}. All commands: distillpatch --help")
+    click.echo(found.get_help(click.Context(found, info_name=name, parent=parent)) if found else parent.get_help())
 
 
-def _tell_what_was_reverted(reached: Reached, undo: Undo) -> None:
-    situation = reached.situation
-    assert reached.run is not None and situation.state is not None
-    files = {change.path for change in situation.in_package(reached.run.changes)} - set(undo.set_aside.values())
-    click.echo(f"Reverted {len(files)} file{'s' * (len(files) != 1)} in {situation.checkout.package}.")
-    for path in undo.merged:
-        click.echo(f"  {path}: distillpatch's changes are removed, yours are kept")
-    for path in undo.left:
-        added = situation.state.original(path) is None
-        click.echo(f"  {path}: left as it is, {_LEFT_ADDED if added else _LEFT_EDITED}")
-    for path, kept in undo.set_aside.items():
-        click.echo(f"  {path}: restored; the edited file is now {kept}")
-    for path in undo.overwritten:
-        click.echo(f"  {path}: left as it is, {Condition.OVERWRITTEN.value}")
-    if situation.wanted:
-        click.echo(f"Still applied: {', '.join(patch_set.name for patch_set in situation.wanted)}.")
+def _context(situation: Situation) -> Context:
+    from distillpatch.disk_lines import places_on_disk
+    from distillpatch.report.status import Context
+    from distillpatch.tree.environment import first_holding, import_places
 
-
-def _tell_that_nothing_is_applied(situation: Situation, *, err: bool = False) -> None:
-    click.echo("Nothing to do: not patched.", err=err)
-    _tell_what_is_unrecorded(situation)
-
-
-def _tell_what_was_recovered(recovered: str | None) -> None:
-    if recovered:
-        click.echo(recovered, err=True)
-
-
-def _tell_what_fits(plan: Plan) -> None:
-    for line in outcome_lines(plan.outcomes):
-        click.echo(line)
-    for outcome in plan.outcomes:
-        if outcome.rejections:
-            click.echo(f"\n{explain(outcome, plan.release)}")
-    for line in found_by_hand(plan):
-        click.echo(f"made by hand: {line}")
-    for version in plan.own_versions:
-        click.echo(f"does not distill: {version}")
-    for note in plan.notes:
-        click.echo(f"left as it is: {note}")
-
-
-def _standing(situation: Situation) -> str:
-    """Return how a checkout stands, with who patched it and when."""
-    state = situation.state
-    if state is None:
-        return situation.standing.value
-    return (
-        f"{situation.standing.value} (by distillpatch {state.version}, {state.applied_at}, ultralytics {state.release})"
-    )
-
-
-def _report(situation: Situation) -> dict[str, Any]:
-    """Return what ``status`` knows, for programs."""
-    state = situation.state
-    place = first_holding(import_places(os.environ))
-    plans = situation.stack.plans if situation.obstacle is None else ()
-    return {
-        "path": str(situation.checkout.package),
-        "release": situation.checkout.release,
-        "standing": situation.standing.name.lower(),
-        "applied": None
-        if state is None
-        else {
-            "version": state.version,
-            "at": state.applied_at,
-            "release": state.release,
-            "patch_sets": [{"name": known.name, "title": known.title} for known in state.patch_sets],
-        },
-        "files": {path: condition.name.lower() for path, condition in situation.conditions.items()},
-        "obstacle": situation.obstacle,
-        "modifications": [outcome_report(outcome) for plan in plans for outcome in plan.outcomes],
-        "made_by_hand": [
-            {"number": modification.number, "path": place.path, "line": place.line}
-            for plan in plans
-            for modification, place in plan.by_hand
-        ],
-        "notes": [
-            {"path": note.place.path, "line": note.place.line, "code": note.code}
-            for plan in plans
-            for note in plan.notes
-        ],
-        "own_versions": [
-            {"path": version.path, "line": version.line, "class": version.name, "methods": version.methods}
-            for plan in plans
-            for version in plan.own_versions
-        ],
-        "imported": str(place.package) if place else None,
-        "imports_this": place is not None and place.package.samefile(situation.checkout.package),
-    }
-
-
-def _tell_what_is_unrecorded(situation: Situation) -> None:
-    """Say so when revert has nothing to go by, and yet somebody has patched the tree."""
-    if situation.unrecorded_files:
-        click.echo(
-            f"Note: {', '.join(situation.unrecorded_files)} exists although no distillpatch state was found: this "
-            f"checkout was {Standing.UNRECORDED.value}. `distillpatch status` lists the edits. To undo them, restore "
-            f"the files from git or install ultralytics {situation.checkout.release} again.",
-            err=True,
-        )
-
-
-def _tell_what_is_imported(checkout: Checkout) -> None:
-    """Warn when Python, started elsewhere, would import another ultralytics: multi-GPU workers would not distill."""
-    place = first_holding(import_places(os.environ))
-    if place and place.package.samefile(checkout.package):
-        click.echo(f"Python imports this ultralytics, from {place.name}.", err=True)
-        return
-    imported = f"another ultralytics, {place.package}, from {place.name}" if place else "no ultralytics"
-    click.echo(
-        f"Warning: Python imports {imported}. Training started in another folder, as the workers of multi-GPU training "
-        f"are, will not distill. To make Python import this one: {_remedy(checkout, place)}",
-        err=True,
-    )
-
-
-def _remedy(checkout: Checkout, imported_from: Place | None) -> str:
-    is_project = any((checkout.root / name).is_file() for name in ("pyproject.toml", "setup.py"))
-    overruled = imported_from is not None and imported_from.name == PYTHON_PATH  # which comes before what is installed
-    return (
-        f"pip install -e {checkout.root}"
-        if is_project and not overruled
-        else f"put {checkout.root} first on PYTHONPATH"
+    checkout = situation.checkout
+    return Context(
+        [str(checkout.root)] if checkout.is_named else [],
+        {} if situation.obstacle else places_on_disk(situation),
+        first_holding(import_places(os.environ)),
     )
 
 
@@ -408,18 +353,55 @@ def _current_folder() -> Path:
 def _write(text: bytes, file: Path, checkout: Checkout) -> None:
     """Write a diff to a file, though not to one of those that it is about."""
     if Path(os.path.realpath(file)).is_relative_to(os.path.realpath(checkout.package)):
-        raise DistillpatchError(f"{file} lies in the package itself: name a file elsewhere for the diff")
+        raise DistillpatchError(f"{file} is in the package itself: name a file elsewhere for the diff")
     try:
         file.write_bytes(text)
     except OSError as error:
-        raise DistillpatchError(f"cannot write {file}: {error.strerror}") from error
+        raise DistillpatchError(f"cannot write {file}: {error.strerror}. Name another file.") from error
 
 
-def _show(text: bytes) -> None:
-    """Write a diff to stdout: in colors to a terminal, byte by byte to anything else."""
-    context = click.get_current_context()
-    if sys.stdout.isatty() and context.color is not False:
-        click.echo(colored(text), nl=False)
+def _output() -> Output:
+    from distillpatch.report.page import output
+
+    return output(settings().color, os.environ)
+
+
+def _show(checkout: Checkout, changes: Iterable[FileChange]) -> None:
+    """Show a diff: in colors and paged to a terminal, byte by byte to anything else."""
+    from distillpatch.report.diff import diff_page, unified_diff
+    from distillpatch.report.documents import diff_report
+
+    changes = list(changes)
+    if settings().as_json:
+        _print_json(diff_report(checkout, changes))
+    elif _output().is_terminal:
+        _page(diff_page(changes))
     else:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text)
+        sys.stdout.buffer.write(unified_diff(changes))
+        sys.stdout.buffer.flush()
+
+
+def _print(page: Iterable[Block]) -> None:
+    from distillpatch.report.page import write
+
+    write(page, _output())
+
+
+def _page(page: Iterable[Block]) -> None:
+    from distillpatch.report.pager import write_paged
+
+    write_paged(page, _output(), os.environ)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    from distillpatch.report.documents import FORMAT
+
+    click.echo(json.dumps({"format": FORMAT, **document}, indent=2))
+
+
+def _note(lines: Iterable[str | None]) -> None:
+    """Say on stderr what is not the result itself."""
+    for line in lines:
+        if line:
+            click.echo(line, err=True)

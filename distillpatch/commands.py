@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 
 from distillpatch.change import FileChange
 from distillpatch.engine.patchset import PatchSet, parse
-from distillpatch.engine.plan import Plan, paths
+from distillpatch.engine.plan import Outcome, Plan, make_plan, paths
 from distillpatch.engine.stack import Stack, plan_in_order
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.dist_info import record_changes
@@ -19,7 +19,8 @@ from distillpatch.ledger.state_file import describe, read_state
 from distillpatch.ledger.survey import Condition, survey
 from distillpatch.ledger.transaction import commit, lock
 from distillpatch.ledger.undo import Edited, Undo, plan_undo
-from distillpatch.tree.checkout import PACKAGE, Checkout
+from distillpatch.tree.checkout import Checkout
+from distillpatch.tree.environment import PACKAGE
 from distillpatch.tree.files import exists
 from distillpatch.tree.git import uncommitted
 from distillpatch.tree.package import python_files
@@ -296,3 +297,19 @@ def _unsaved(situation: Situation, run: Run) -> list[str]:
         return []
     before = {change.path: change.before for change in situation.stack.changes if change.before is not None}
     return uncommitted(situation.checkout.root, before)
+
+
+def explain_one(checkout: Checkout, patch_set: PatchSet, number: int) -> tuple[Outcome, tuple[FileChange, ...]]:
+    """Return what one modification does to a checkout as it is without what was applied, and its changes alone.
+
+    Raises:
+        DistillpatchError: If there is no such modification, or what was applied cannot be undone in thought.
+    """
+    chosen = tuple(each for each in patch_set.modifications if each.number == number)
+    if not chosen:
+        known = ", ".join(str(each.number) for each in patch_set.modifications)
+        raise DistillpatchError(f"no modification {number}: expected one of {known}.")
+    situation = examine(checkout, with_set(patch_set))
+    alone = replace(patch_set, modifications=chosen)
+    plan = make_plan(alone, {path: situation.text(path) for path in paths(alone)}, checkout.release)
+    return plan.outcomes[0], plan.changes

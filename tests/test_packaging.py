@@ -53,7 +53,7 @@ def test_the_wheel_holds_the_program_the_patch_set_and_nothing_else(wheel: Path)
         [*modules, *(f"distillpatch/patches/{name}" for name in PATCHES)]
     )
     assert "distillpatch/py.typed" in names and f"{info}/licenses/LICENSE" in names
-    assert b"distillpatch = distillpatch.cli:main" in names[f"{info}/entry_points.txt"]
+    assert b"distillpatch = distillpatch.__main__:start" in names[f"{info}/entry_points.txt"]
     for name in PATCHES:
         assert names[f"distillpatch/patches/{name}"] == (PROJECT / "patches" / name).read_bytes()
 
@@ -82,7 +82,7 @@ def test_an_installed_command_works_anywhere(wheel: Path, tmp_path: Path) -> Non
     assert "+++ b/ultralytics/utils/AddLoss.py" in run("diff")
     assert "Applied 15 modifications" in run("apply")
     assert (checkout / "ultralytics/utils/AddLoss.py").read_bytes() == (PROJECT / "patches/AddLoss.py").read_bytes()
-    assert "Reverted" in run("revert")
+    assert "Restored" in run("revert")
     used = subprocess.run(
         [env / "bin/python", "-c", "import distillpatch; print(distillpatch.__file__)"],
         cwd="/", env=variables, check=True, capture_output=True, text=True,

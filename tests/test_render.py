@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from hunks import patch_set
+from hypothesis import given
+from hypothesis import strategies as st
 
 from distillpatch.change import FileChange
 from distillpatch.engine.plan import explain, make_plan
-from distillpatch.report.diff import colored, unified_diff
-from distillpatch.report.modifications import outcome_lines, outcome_report
+from distillpatch.report.diff import diff_page, unified_diff
+from distillpatch.report.modifications import outcome_report
+from distillpatch.report.page import Output, as_text, write
 
 
 def test_a_changed_file() -> None:
@@ -63,23 +68,78 @@ def test_git_and_patch_make_the_same_bytes_of_it(
     assert (file.read_bytes() if file.exists() else None) == before
 
 
+def colored(changes: list[FileChange]) -> str:
+    stream = io.StringIO()
+    write(diff_page(changes), Output(stream, is_terminal=True, has_color=True, width=80))
+    return stream.getvalue()
+
+
 def test_colors_leave_the_text_as_it_is() -> None:
-    diff = unified_diff([FileChange("m.py", b"a\nb\n", b"a\nB \xc3\xa9\xff\n")])
-    lines = colored(diff).splitlines()
-    assert "\x1b[32m+B é\ufffd\x1b[0m" in lines and "\x1b[31m-b\x1b[0m" in lines and " a" in lines
-    assert any(line.startswith("\x1b[36m@@ -1,2 +1,2 @@") for line in lines)
-    assert all(line.startswith("\x1b[1m") for line in lines[:2])
+    change = FileChange("m.py", b"a\nb = 1\n", b"a\nif b: # \xc3\xa9\xff\n" + b"x" * 200 + b"\n")
+    lines = colored([change]).splitlines()
+    assert "\x1b[31m-b = 1\x1b[0m" in lines and "\x1b[1mif\x1b[0m" not in lines and " a" in lines
+    assert "\x1b[32m+\x1b[0m\x1b[1;32mif\x1b[0m\x1b[32m b: \x1b[0m\x1b[2;3;32m# é\ufffd\x1b[0m" in lines
+    assert any(line.startswith("\x1b[36m@@ -1,2 +1,3 @@") for line in lines)
+    shown = [re.sub("\x1b\\[[0-9;]*m", "", line) for line in lines[lines.index("") + 1 :]]
+    assert shown == unified_diff([change]).decode("utf-8", "replace").splitlines()
 
 
-def test_modifications_are_listed_with_their_places() -> None:
-    patches = patch_set("--- m.py\n  a()\n+ b()\n\n--- m.py\n  c()\n+ d()\n", "--- m.py\n  z()\n+ b()\n")
-    lines = outcome_lines(make_plan(patches, {"m.py": b"a()\nc()\n"}, "1").outcomes)
-    assert [plain(line) for line in lines] == [
-        "  1  1.0  Test.",
-        "       m.py:2",
-        "       m.py:4",
-        "  2  2.0  Test. does not fit",
-    ]
+def test_a_page_begins_with_what_each_file_gains_and_loses() -> None:
+    changes = [FileChange("new.py", None, b"a\n" * 7), FileChange("m.py", b"a\nb\n", b"a\nB\nC\n")]
+    page = as_text(diff_page(changes))
+    assert page.startswith(
+        " m.py         +2   -1\n new.py       +7       new file\n 2 files      +9   -1\n\n--- a/m.py\n"
+    )
+    assert as_text(diff_page([FileChange("m.py", b"a\n", b"a\n")])) == ""
+
+
+def test_files_that_exist_come_before_those_that_are_added() -> None:
+    changes = [FileChange("n.py", None, b"a\n"), FileChange("o.py", b"a\n", b"b\n")]
+    assert re.findall(rb"(?m)^\+\+\+ (.*)$", unified_diff(changes)) == [b"b/o.py", b"b/n.py"]
+
+
+def test_a_hunk_begins_where_the_added_code_begins() -> None:
+    before = b"from a import (\n    x,\n)\nfrom c import (\n    z,\n)\n"
+    after = before.replace(b"from c", b"from b import (\n    y,\n)\nfrom c")
+    added = [line for line in unified_diff([FileChange("m.py", before, after)]).splitlines() if line[:1] == b"+"][1:]
+    assert added == [b"+from b import (", b"+    y,", b"+)"]
+
+
+def test_a_hunk_names_the_scope_that_it_is_in() -> None:
+    before = b"class A:\n    def f(self):\n" + b"        x\n" * 9
+    diff = unified_diff([FileChange("m.py", before, before + b"        y\n")])
+    assert b"@@ -9,3 +9,4 @@ def f(self):\n" in diff
+    # A line in an encoding that a terminal may not have would end up in every hunk below it.
+    diff = unified_diff([FileChange("m.py", b"def \xff():\n" + before[9:], b"def \xff():\n" + before[9:] + b"y\n")])
+    assert b"def f" in diff and b"@@ def \xff" not in diff
+
+
+@given(st.lists(st.sampled_from(["a", " a", "b", "", " )"]), max_size=12), st.lists(st.integers(0, 20), max_size=6))
+def test_a_hunk_that_is_moved_makes_the_same_file(lines: list[str], where: list[int]) -> None:
+    before = "".join(f"{line}\n" for line in lines).encode()
+    grown = list(lines)
+    for i in where:
+        grown[i % (len(grown) + 1) : i % (len(grown) + 1)] = grown[i % 3 : i % 3 + 2] or ["new"]
+    after = "".join(f"{line}\n" for line in grown).encode()
+    for old, new in ((before, after), (after, before)):
+        assert patched(old, unified_diff([FileChange("m.py", old, new)])) == new
+
+
+def patched(before: bytes, diff: bytes) -> bytes:
+    """Return what a diff makes of a file, each of whose context and removed lines has to be where it says."""
+    lines, result, at = before.splitlines(keepends=True), [], 0
+    for line in diff.splitlines(keepends=True)[2:]:
+        if header := re.match(rb"@@ -(\d+)(,0)?", line):
+            start = int(header[1]) - (0 if header[2] else 1)
+            result += lines[at:start]
+            at = start
+        elif line[:1] == b"+":
+            result.append(line[1:])
+        else:
+            assert lines[at] == line[1:]
+            result += [line[1:]] if line[:1] == b" " else []
+            at += 1
+    return b"".join([*result, *lines[at:]])
 
 
 def test_programs_are_told_of_misfits_what_people_are() -> None:
@@ -91,7 +151,7 @@ def test_programs_are_told_of_misfits_what_people_are() -> None:
     files = {"m.py": b"x()\ndef f():\n    c()\n", "n.py": b"y()\n", "gone.py": None}
     plan = make_plan(patches, files, "1")
     for outcome in plan.outcomes:
-        report = outcome_report(outcome)
+        report = outcome_report(outcome, outcome.places)
         assert json.loads(json.dumps(report)) == report
         assert not report["fits"] and report["misfits"]
         for misfit in report["misfits"]:
@@ -100,12 +160,12 @@ def test_programs_are_told_of_misfits_what_people_are() -> None:
         told = [value for misfit in report["misfits"] for value in misfit.values()]
         lines = [line for value in told for line in (value if isinstance(value, list) else value.split("\n"))]
         assert [line for line in lines if line not in explain(outcome, "1")] == []
-    assert [len(outcome_report(outcome)["misfits"]) for outcome in plan.outcomes] == [2, 1, 1]
+    assert [len(outcome_report(outcome, outcome.places)["misfits"]) for outcome in plan.outcomes] == [2, 1, 1]
 
 
 def test_programs_are_told_where_what_fits_went() -> None:
     (outcome,) = make_plan(patch_set("--- m.py\n  a()\n+ b()\n"), {"m.py": b"a()\n"}, "1").outcomes
-    assert outcome_report(outcome) == {
+    assert outcome_report(outcome, outcome.places) == {
         "number": 1,
         "section": "1.0",
         "title": "Test.",
@@ -113,9 +173,3 @@ def test_programs_are_told_where_what_fits_went() -> None:
         "places": [{"path": "m.py", "line": 2}],
         "misfits": [],
     }
-
-
-def plain(text: str) -> str:
-    for code in ("\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m"):
-        text = text.replace(code, "")
-    return text

@@ -35,9 +35,17 @@ LEVELS = {
     "comparison": ("errors", "runs"),
     # Look, plan, change.
     "commands": ("errors", "change", "engine", "tree", "ledger"),
+    # Where things are on disk now, and what of this machine matters.
+    "disk_lines": ("engine", "ledger", "commands"),
+    "doctor": ("errors", "tree"),
     # Sentences, tables, diffs.
-    "report": ("errors", "change", "engine", "ledger", "commands", "comparison"),
-    "cli": ("errors", "engine", "tree", "ledger", "commands", "comparison", "report", "runs"),
+    "report": ("errors", "change", "engine", "tree", "ledger", "commands", "disk_lines", "comparison", "doctor"),
+    # How commands end.
+    "click_group": ("errors",),
+    "cli": (
+        *("errors", "change", "engine", "tree", "ledger", "commands", "disk_lines", "doctor", "comparison", "runs"),
+        *("report", "click_group"),
+    ),
     "__main__": ("cli",),
 }
 """For each wing, and each module that is in none, what it may import of the others."""
@@ -162,8 +170,8 @@ def changes_the_disk(call: str, node: ast.Call) -> bool:
 _OF_SHUTIL = {"copy", "copy2", "copyfile", "copyfileobj", "copymode", "copystat", "copytree", "move", "rmtree"}
 
 
-def test_only_the_finder_of_unsaved_work_starts_a_process() -> None:
-    assert {name_of(path) for path in modules() if "subprocess" in outside(path)} == {"tree/git.py"}
+def test_only_the_finder_of_unsaved_work_and_the_pager_start_a_process() -> None:
+    assert {name_of(path) for path in modules() if "subprocess" in outside(path)} == {"tree/git.py", "report/pager.py"}
 
 
 # Sizes ----------------------------------------------------------------------------------------------------------------

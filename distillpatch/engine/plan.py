@@ -53,11 +53,13 @@ class Outcome:
         modification: The modification.
         places: Where its hunks landed, with line numbers of the changed files.
         rejections: Its hunks that found no place.
+        origins: The same places, with line numbers of the files before; none for a file that is added.
     """
 
     modification: Modification
     places: tuple[Place, ...]
     rejections: tuple[Rejection, ...]
+    origins: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ def make_plan(patch_set: PatchSet, files: Files, release: str, package: Mapping[
                 *(_place(path, edit, sources[path], made[path]) for path, edit in places),
             ),
             tuple(rejections),
+            tuple(Place(path, sources[path].line_of(edit.start) + edit.lines_before) for path, edit in places),
         )
         for modification, (places, rejections) in zip(patch_set.modifications, landed, strict=True)
     )

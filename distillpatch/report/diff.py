@@ -1,22 +1,26 @@
-"""Changes as a unified diff: bytes that git and patch take, and colors for a terminal."""
+"""Changes as a unified diff: bytes that git and patch take, and the same with colors for a terminal."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
-import click
-
 from distillpatch.change import FileChange
+from distillpatch.report.page import Block, Cell, Line, Span
+from distillpatch.report.python_styles import python_styles
 
-_STYLES: dict[bytes, dict[str, Any]] = {
-    b"---": {"bold": True},
-    b"+++": {"bold": True},
-    b"@@ ": {"fg": "cyan"},
-    b"+": {"fg": "green"},
-    b"-": {"fg": "red"},
-}
+_CONTEXT = 3
+_SCOPE = re.compile(rb"[ \t]*((class|(async[ \t]+)?def)[ \t].*)$")  # as git's own driver for Python has it
+_LONGEST_SCOPE = 80
+
+Opcode = tuple[str, int, int, int, int]
+
+
+def in_reading_order(changes: Iterable[FileChange]) -> list[FileChange]:
+    """Return the changes to files that exist first, since these are read, and those that add or remove one after."""
+    return sorted(changes, key=lambda change: change.before is None or change.after is None)
 
 
 def unified_diff(changes: Iterable[FileChange]) -> bytes:
@@ -25,22 +29,141 @@ def unified_diff(changes: Iterable[FileChange]) -> bytes:
     It has none of git's own header lines: git takes the paths below ``diff --git`` as relative to the repository, and
     where the package lies deeper in one, as site-packages often does, it would silently apply nothing.
     """
-    return b"".join(line for change in changes if change.before != change.after for line in _file_diff(change))
+    return b"".join(line for change in in_reading_order(changes) for line, _ in _file_diff(change))
 
 
-def colored(diff: bytes) -> str:
-    """Return a diff with terminal colors."""
-    return "".join(_color(line) for line in diff.splitlines(keepends=True))
+def diff_page(changes: Iterable[FileChange]) -> Iterator[Block]:
+    """Yield changes for a person: what each file gains and loses, and then the diff, its Python highlighted."""
+    changed = [change for change in in_reading_order(changes) if change.before != change.after]
+    if not changed:
+        return
+    yield from stat_lines(changed)
+    for change in changed:
+        yield ""
+        before, after = (python_styles(content or b"") for content in (change.before, change.after))
+        for line, number in _file_diff(change):
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            styles = (before if text[:1] == "-" else after).get(number, ()) if number else ()
+            yield _styled(text, styles, is_header=number is None)
 
 
-def _file_diff(change: FileChange) -> Iterator[bytes]:
+def stat_lines(changes: Sequence[FileChange]) -> Iterator[Line]:
+    """Yield how many lines each file gains and loses, and the sum of all."""
+    counts = []
+    for change in changes:
+        signs = [line[:1] for line, number in _file_diff(change) if number]
+        counts.append((signs.count(b"+"), signs.count(b"-")))
+    width = max(map(len, [*(change.path for change in changes), files(len(changes))]))
+    for change, (added, removed) in zip(changes, counts, strict=True):
+        what = "  new file" if change.before is None else "  removed" if change.after is None else ""
+        yield Line(f" {change.path:{width}}  ", *_plus_minus(added, removed), Span(what, "dim"))
+    total = [sum(column) for column in zip(*counts, strict=True)] or [0, 0]
+    yield Line(f" {files(len(changes)):{width}}  ", *_plus_minus(*total))
+
+
+def files(count: int) -> str:
+    """Return a count of files as people say it."""
+    return f"{count} file" if count == 1 else f"{count} files"
+
+
+def _plus_minus(added: int, removed: int) -> tuple[Cell, ...]:
+    return Span(f"{f'+{added}':>6}", "green"), Span(f"{f'-{removed}' if removed else '':>5}", "red")
+
+
+def _file_diff(change: FileChange) -> Iterator[tuple[bytes, int | None]]:
+    """Yield the lines of a file's diff, and which line of the file each is, before for ``-`` and after for others."""
+    if change.before == change.after:
+        return
     path = change.path.encode()
-    before = _lines(change.before)
-    after = _lines(change.after)
-    old = b"/dev/null" if change.before is None else b"a/" + path
-    new = b"/dev/null" if change.after is None else b"b/" + path
-    for line in difflib.diff_bytes(difflib.unified_diff, before, after, old, new):
-        yield line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n"
+    before, after = _lines(change.before), _lines(change.after)
+    yield b"--- " + (b"/dev/null" if change.before is None else b"a/" + path) + b"\n", None
+    yield b"+++ " + (b"/dev/null" if change.after is None else b"b/" + path) + b"\n", None
+    matcher = _Matcher(before, after)
+    for group in matcher.get_grouped_opcodes(_CONTEXT):
+        start = group[0][1]
+        spans = _span(start, group[-1][2]), _span(group[0][3], group[-1][4])
+        yield b"@@ -%b +%b @@%b\n" % (*spans, _scope(before[:start])), None
+        for kind, first, last, new_first, new_last in group:
+            if kind == "equal":
+                yield from _signed(b" ", after, new_first, new_last)
+            else:
+                yield from _signed(b"-", before, first, last)
+                yield from _signed(b"+", after, new_first, new_last)
+
+
+class _Matcher(SequenceMatcher[bytes]):
+    """A matcher whose blocks are where a reader expects them."""
+
+    def __init__(self, before: Sequence[bytes], after: Sequence[bytes]) -> None:
+        super().__init__(None, before, after)
+        self._settled = _settled(super().get_opcodes(), before, after)
+
+    def get_opcodes(self) -> list[Any]:
+        """Return the blocks; those with context are made of them."""
+        return self._settled
+
+
+def _signed(sign: bytes, lines: Sequence[bytes], first: int, last: int) -> Iterator[tuple[bytes, int]]:
+    for i in range(first, last):
+        end = b"" if lines[i].endswith(b"\n") else b"\n\\ No newline at end of file\n"
+        yield sign + lines[i] + end, i + 1
+
+
+def _settled(opcodes: Sequence[Opcode], before: Sequence[bytes], after: Sequence[bytes]) -> list[Opcode]:
+    """Return opcodes with each block of added or removed lines where a reader expects it.
+
+    Where the line after a block is equal to its first line, the block may as well begin one line later. Of all these
+    places the one counts at which the code around its two ends is indented least, and of several such the last, as git
+    does it.
+    """
+    result: list[Opcode] = []
+    for opcode in opcodes:
+        result.append(opcode)
+        # The neighbours of a block are equal lines; where there are none it cannot move.
+        if len(result) > 2 and result[-2][0] in ("insert", "delete") and result[-3][0] == opcode[0] == "equal":
+            result[-3:] = _moved(result[-3], result[-2], opcode, before, after)
+    return result
+
+
+def _moved(
+    above: Opcode, block: Opcode, below: Opcode, before: Sequence[bytes], after: Sequence[bytes]
+) -> list[Opcode]:
+    kind, a1, a2, b1, b2 = block
+    lines, first, last = (after, b1, b2) if kind == "insert" else (before, a1, a2)
+    steps = [0]
+    while -steps[-1] < above[2] - above[1] - 1 and lines[first + steps[-1] - 1] == lines[last + steps[-1] - 1]:
+        steps.append(steps[-1] - 1)
+    steps.reverse()
+    while steps[-1] < below[2] - below[1] - 1 and lines[first + steps[-1]] == lines[last + steps[-1]]:
+        steps.append(steps[-1] + 1)
+    by = min(reversed(steps), key=lambda step: _indent(lines, first + step) + _indent(lines, last + step))
+    return [
+        ("equal", above[1], a1 + by, above[3], b1 + by),
+        (kind, a1 + by, a2 + by, b1 + by, b2 + by),
+        ("equal", a2 + by, below[2], b2 + by, below[4]),
+    ]
+
+
+def _indent(lines: Sequence[bytes], index: int) -> int:
+    """Return how far the code at a line, or after it where that is blank, is indented."""
+    for line in lines[index:]:
+        if line.strip():
+            return len(line) - len(line.lstrip())
+    return 0
+
+
+def _span(first: int, last: int) -> bytes:
+    length = last - first
+    return b"%d" % (first + 1) if length == 1 else b"%d,%d" % (first + (length > 0), length)
+
+
+def _scope(above: Sequence[bytes]) -> bytes:
+    """Return the head of the class or function that the last of some lines is in, or in front of."""
+    for line in reversed(above):
+        found = _SCOPE.match(line.rstrip(b"\r\n"))
+        if found and line.isascii():
+            return b" " + line.strip()[:_LONGEST_SCOPE]
+    return b""
 
 
 def _lines(content: bytes | None) -> list[bytes]:
@@ -49,10 +172,15 @@ def _lines(content: bytes | None) -> list[bytes]:
     return [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
 
 
-def _color(line: bytes) -> str:
-    text = line.decode("utf-8", "replace")
-    style = _STYLES.get(line[:3]) or _STYLES.get(line[:1])
-    if style is None:
-        return text
-    end = text[len(text.rstrip("\r\n")) :]
-    return click.style(text.removesuffix(end), **style) + end
+def _styled(text: str, styles: Iterable[tuple[int, int, str]], *, is_header: bool) -> Line:
+    """Return a line of a diff in color: the sign and the rest in the color of the sign, and in it what Python knows."""
+    if is_header:
+        head, marks, scope = text.rpartition("@@") if text.startswith("@@") else ("", text, "")
+        return Line(Span(head + marks, "cyan" if head else "bold"), scope)
+    color = {"+": "green", "-": "red"}.get(text[:1], "")
+    spans: list[Cell] = []
+    at = 0
+    for first, last, style in styles:
+        spans += [Span(text[at : first + 1], color), Span(text[first + 1 : last + 1], f"{style} {color}".strip())]
+        at = last + 1
+    return Line(*spans, Span(text[at:], color))

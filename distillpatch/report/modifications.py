@@ -1,36 +1,76 @@
-"""The list of modifications, for people and for programs."""
+"""One modification, for people and for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import click
-
-from distillpatch.engine.plan import Attempt, Outcome
-
-
-def outcome_lines(outcomes: Iterable[Outcome]) -> Iterator[str]:
-    """Yield a line for each modification, and below it the places that it went to."""
-    for outcome in outcomes:
-        modification = outcome.modification
-        mark = click.style("does not fit", fg="red") if outcome.rejections else ""
-        section = click.style(modification.section, bold=True)
-        yield f"{modification.number:>3}  {section}  {modification.title} {mark}".rstrip()
-        for place in outcome.places:
-            yield click.style(f"       {place}", dim=True)
+from distillpatch.change import FileChange
+from distillpatch.engine.modification import Modification
+from distillpatch.engine.patchset import PatchSet
+from distillpatch.engine.plan import Attempt, Outcome, Place, explain
+from distillpatch.report.diff import diff_page, unified_diff
+from distillpatch.report.page import Block, Line, Span
 
 
-def outcome_report(outcome: Outcome) -> dict[str, Any]:
+def section(modification: Modification) -> str:
+    """Return a section of the tutorial, short enough for a column."""
+    return modification.section.replace(" (second)", " b")
+
+
+def outcome_report(outcome: Outcome, places: Sequence[Place]) -> dict[str, Any]:
     """Return what became of a modification, for programs: all that people are told of it."""
     return {
         "number": outcome.modification.number,
         "section": outcome.modification.section,
         "title": outcome.modification.title,
         "fits": not outcome.rejections,
-        "places": [{"path": place.path, "line": place.line} for place in outcome.places],
+        "places": [{"path": place.path, "line": place.line} for place in places],
         "misfits": [_attempt_report(attempt) for rejection in outcome.rejections for attempt in rejection.tried],
     }
+
+
+def modification_page(
+    patch_set: PatchSet, outcome: Outcome, changes: Sequence[FileChange], release: str
+) -> Iterator[Block]:
+    """Yield a modification: what it is for, its patch, and what it changes in this checkout or why it does not fit."""
+    modification = outcome.modification
+    yield Line(Span(f"{modification.number}. {modification.title}", "bold"))
+    yield f"Section {modification.section} of the tutorial. The patch:"
+    yield ""
+    for line in patch_text(patch_set, modification).splitlines():
+        yield Line(Span(f"    {line}".rstrip(), {"+": "green", "-": "red", "#": "dim"}.get(line[:1], "")))
+    yield ""
+    if outcome.rejections:
+        yield Line(Span(explain(outcome, release), ""))
+        return
+    yield f"In ultralytics {release}:"
+    yield ""
+    yield from diff_page(changes)
+
+
+def modification_report(
+    patch_set: PatchSet, outcome: Outcome, changes: Sequence[FileChange], places: Sequence[Place]
+) -> dict[str, Any]:
+    """Return the same for programs."""
+    return {
+        **outcome_report(outcome, places),
+        "patch": patch_text(patch_set, outcome.modification),
+        "diff": unified_diff(changes).decode("utf-8", "replace"),
+    }
+
+
+def patch_text(patch_set: PatchSet, modification: Modification) -> str:
+    """Return the patch file of a modification, without the signs of those who make it by hand."""
+    name = next(name for name in patch_set.files if name.startswith(f"{modification.number:02}-"))
+    lines = patch_set.files[name].decode().splitlines()
+    shown, hidden = [], False
+    for line in lines:
+        if line[:3] in ("---", "+++", "!!!", ">>>"):
+            hidden = line.startswith("!!!")
+        if not hidden:
+            shown.append(line)
+    return "\n".join(shown).rstrip() + "\n"
 
 
 def _attempt_report(attempt: Attempt) -> dict[str, Any]:

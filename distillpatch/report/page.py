@@ -42,7 +42,8 @@ class Table:
     """A table without lines around it.
 
     Attributes:
-        titles: The head of each column; one that starts with ">" is of a column that is aligned to the right.
+        titles: The head of each column; one that starts with ">" is of a column that is aligned to the right, one that
+            starts with "~" of a column that is cut where a terminal is too narrow.
         rows: The cells of each row.
     """
 
@@ -57,7 +58,12 @@ class Table:
     @property
     def heads(self) -> list[str]:
         """The head of each column."""
-        return [title.removeprefix(">") for title in self.titles]
+        return [title.lstrip(">~") for title in self.titles]
+
+    @property
+    def is_cut(self) -> list[bool]:
+        """Whether each column is cut to the width of a terminal."""
+        return [title.startswith("~") for title in self.titles]
 
 
 Block = str | Line | Table
@@ -137,14 +143,45 @@ def _write_rich(blocks: Iterable[Block], out: Output) -> None:
         renderable: Any
         if isinstance(block, Table):
             renderable = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" * out.has_color)
-            for head, right in zip(block.heads, block.is_right, strict=True):
-                renderable.add_column(head, justify="right" if right else "left", overflow="fold", no_wrap=right)
-            for row in block.rows:
+            for index, (head, right, cut) in enumerate(zip(block.heads, block.is_right, block.is_cut, strict=True)):
+                renderable.add_column(
+                    head,
+                    justify="right" if right else "left",
+                    overflow="fold",
+                    no_wrap=right or cut,
+                    min_width=_natural(block, index)
+                    if any(block.is_cut) and index < block.is_cut.index(True)
+                    else None,
+                )
+            for row in _cut(block, out.width):
                 renderable.add_row(*map(text, row))
         else:
             cells = block.spans if isinstance(block, Line) else (block,)
             renderable = Text.assemble(*map(text, cells))
         console.print(renderable, soft_wrap=not isinstance(block, Table))
+
+
+def _natural(table: Table, column: int) -> int:
+    """Return how wide a column is if nothing of it is cut."""
+    return max(map(columns, [table.heads[column], *(_text(row[column]) for row in table.rows)]))
+
+
+def _cut(table: Table, width: int) -> list[list[Cell]]:
+    """Return the rows of a table, those cells cut for which a terminal is too narrow.
+
+    The first column that may be cut has what those before it leave; if one follows it, that has a third of the width.
+    """
+    rows = [[*row] for row in table.rows]
+    if True not in table.is_cut:
+        return rows
+    at = table.is_cut.index(True)
+    rest = width // 3 if at + 1 < len(table.titles) else 0
+    room = max(10, width - rest - sum(_natural(table, column) + 2 for column in range(at)))
+    for row in rows:
+        cell = row[at]
+        if columns(_text(cell)) > room:
+            row[at] = _text(cell)[: room - 1] + "…"
+    return rows
 
 
 def _plain(block: Block) -> list[str]:

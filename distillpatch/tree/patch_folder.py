@@ -10,7 +10,7 @@ from pathlib import Path
 from distillpatch.engine.landing import check_patterns
 from distillpatch.engine.patchset import PatchSet, parse
 from distillpatch.errors import DistillpatchError
-from distillpatch.tree.checkout import PACKAGE
+from distillpatch.tree.environment import PACKAGE
 from distillpatch.tree.files import read_regular
 
 _BUILT_IN = "distillation"

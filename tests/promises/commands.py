@@ -5,6 +5,7 @@ from __future__ import annotations
 from promises import Break
 
 CLI = "distillpatch/cli.py"
+GROUP = "distillpatch/click_group.py"
 COMMANDS = "distillpatch/commands.py"
 DIFF = "distillpatch/report/diff.py"
 
@@ -47,50 +48,50 @@ BREAKS = (
     Break(
         "stdout holds nothing but the diff",
         CLI,
-        '({checkout.found})", err=True)',
-        '({checkout.found})")',
+        "            click.echo(line, err=True)\n",
+        "            click.echo(line)\n",
         "cli::all_that_stdout_holds",
     ),
     Break(
         "a dry run writes nothing",
         CLI,
-        "_show(unified_diff(situation.in_package(situation.run(Edited.REFUSE).changes)))\n        return\n",
-        "_show(unified_diff(situation.in_package(situation.run(Edited.REFUSE).changes)))\n",
+        "            _show(checkout, situation.in_package(situation.run(Edited.REFUSE).changes))\n            return\n",
+        "            _show(checkout, situation.in_package(situation.run(Edited.REFUSE).changes))\n",
         "cli::there_and_back and 8.2.50",
     ),
     Break(
         "what a user can cause is no traceback",
-        CLI,
-        "        except DistillpatchError as error:\n            raise click.ClickException(str(error)) from error\n",
-        "        except ZeroDivisionError as error:\n            raise click.ClickException(str(error)) from error\n",
+        GROUP,
+        "        except DistillpatchError as error:\n",
+        "        except ZeroDivisionError as error:\n",
         "cli::not_a_checkout",
     ),
     Break(
         "--exit-code tells that there is a difference",
         CLI,
-        "        sys.exit(1)\n",
-        "        sys.exit(0)\n",
+        "    if exit_code and any(change.before != change.after for change in changes):\n        sys.exit(1)\n",
+        "    if exit_code and any(change.before != change.after for change in changes):\n        sys.exit(0)\n",
         "cli::exit_code",
     ),
     Break(
         "a reader that stops early is no error",
-        CLI,
+        GROUP,
         "if error.errno == errno.EPIPE:",
         "if False:",
         "cli::stops_early",
     ),
     Break(
         "NO_COLOR is honoured",
-        CLI,
-        "ctx.color = False",
-        "pass",
+        "distillpatch/report/page.py",
+        'variables.get("NO_COLOR")',
+        "None",
         "cli::colors",
     ),
     Break(
         "git takes the diff of a file without a final newline",
         DIFF,
-        '+ b"\\n\\\\ No newline at end of file\\n"',
-        '+ b"\\n"',
+        'b"\\n\\\\ No newline at end of file\\n"',
+        'b"\\n"',
         "render",
     ),
     Break(

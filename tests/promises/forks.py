@@ -48,8 +48,8 @@ BREAKS = (
     Break(
         "a package of another name is told as such",
         CHECKOUT,
-        "if trainer.is_file() and (version := _version(package)):",
-        "if False and (version := _version(package)):",
+        "if trainer.is_file() and (version := version_of(package)):",
+        "if False and (version := version_of(package)):",
         "checkout::another_name",
     ),
 )

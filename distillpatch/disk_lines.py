@@ -1,0 +1,65 @@
+"""Where modifications are in the files as they are on disk, which may be patched, and edited since."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import SequenceMatcher
+from functools import cache
+
+from distillpatch.commands import Situation
+from distillpatch.engine.plan import Outcome, Place
+from distillpatch.ledger.places import current
+
+Places = dict[tuple[str, int], list[Place]]
+"""Where each modification is, in the files' order, by the name of its patch set and its number."""
+
+
+def places_on_disk(situation: Situation) -> Places:
+    """Return where each modification is on disk, or would go.
+
+    Raises:
+        DistillpatchError: If there is no plan for the checkout.
+    """
+    state = situation.state if situation.is_reached else None
+    left: dict[str, bytes | None] = {}  # by the patch sets before
+    places: Places = {}
+    for patch_set, plan in zip(situation.wanted, situation.stack.plans, strict=True):
+        planned = state.patched if state else lambda path: left.get(path, situation.text(path))
+        moved = _mover(situation, planned)
+        for outcome in plan.outcomes:
+            places[patch_set.name, outcome.modification.number] = _moved(outcome, moved, patched=state is not None)
+        left.update({change.path: change.after for change in plan.changes})
+    return places
+
+
+Mover = Callable[[str], "SequenceMatcher[bytes] | None"]
+
+
+def _mover(situation: Situation, planned: Callable[[str], bytes | None]) -> Mover:
+    """Return a function that tells how the lines of a file that a plan counts became those on disk."""
+
+    @cache
+    def moved(path: str) -> SequenceMatcher[bytes] | None:
+        disk = current(situation.checkout.package, path)
+        before = planned(path)
+        return None if disk is None else SequenceMatcher(None, _lines(before or disk), _lines(disk), autojunk=False)
+
+    return moved
+
+
+def _moved(outcome: Outcome, moved: Mover, *, patched: bool) -> list[Place]:
+    found = ((place, moved(place.path)) for place in (outcome.places if patched else outcome.origins))
+    added = {Place(new_file.path, 1) for new_file in outcome.modification.new_files}
+    return sorted(added | {Place(place.path, _line(matcher, place.line)) for place, matcher in found if matcher})
+
+
+def _line(matcher: SequenceMatcher[bytes], line: int) -> int:
+    """Return which line of the second text a line of the first is, or the next one that is left; from 1."""
+    for _, first, last, new_first, new_last in matcher.get_opcodes():
+        if line - 1 < last:
+            return min(new_first + max(0, line - 1 - first), max(new_first, new_last - 1)) + 1
+    return line  # beyond the end of the text, which no plan counts
+
+
+def _lines(content: bytes) -> list[bytes]:
+    return content.splitlines()

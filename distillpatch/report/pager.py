@@ -1,0 +1,57 @@
+"""A pager for a long page, chosen as git chooses one, apart from what only git's own settings say."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from distillpatch.report.page import Block, Output, write
+
+# Quit if it fits on a screen, take colors, leave the page on the screen.
+_LESS = "FRX"
+
+
+def write_paged(blocks: Iterable[Block], out: Output, variables: Mapping[str, str]) -> None:
+    """Write a page: through a pager to a terminal, and otherwise as it is.
+
+    Args:
+        blocks: The page.
+        out: Where it goes.
+        variables: The process's environment: PAGER, where empty or cat means none, and LESS.
+    """
+    command = _pager(variables) if out.stream.isatty() else []
+    if not command:
+        write(blocks, out)
+        return
+    page = io.StringIO()
+    write(blocks, replace(out, stream=page))
+    environment = {"LESS": _LESS, "LV": "-c", **variables}
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
+    except OSError:
+        write(blocks, out)
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the pager
+    try:
+        process.communicate(page.getvalue().encode("utf-8", "replace"))
+    except BrokenPipeError:
+        process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _pager(variables: Mapping[str, str]) -> list[str]:
+    named = variables.get("PAGER")
+    if named is None:
+        return ["less"] if shutil.which("less") and variables.get("TERM") != "dumb" else []
+    try:
+        command = shlex.split(named, posix=os.name == "posix")
+    except ValueError:
+        return []
+    return [] if command[:1] in ([], ["cat"]) or not shutil.which(command[0]) else command

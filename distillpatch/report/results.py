@@ -1,0 +1,98 @@
+"""What apply and revert did, in a few lines, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from distillpatch.commands import Reached, Situation, Standing
+from distillpatch.ledger.survey import Condition
+from distillpatch.ledger.undo import Undo
+from distillpatch.report.diff import files, in_reading_order, stat_lines
+from distillpatch.report.page import Block, Line, Span
+from distillpatch.report.status import TRAIN, Context, steps_lines
+from distillpatch.tree.checkout import NEWEST_TESTED, Checkout, is_newer_than_tested
+from distillpatch.tree.environment import PYTHON_PATH, Place
+
+# What to do about a file that revert leaves, one that apply has added and one that it has changed.
+_LEFT_ADDED = "you edited it, and distillpatch had added it; move it away before the next apply"
+_LEFT_EDITED = "it still contains distillpatch's lines; the other files were reverted, so remove these by hand"
+
+
+def applied_page(reached: Reached, context: Context) -> Iterator[Block]:
+    """Yield what apply did, and what to do next."""
+    changes = in_reading_order(reached.situation.stack.changes)
+    count = sum(len(plan.outcomes) for plan in reached.plans)
+    package = reached.situation.checkout.package
+    yield Line(Span("Applied", "bold green"), f" {count} modifications to {files(len(changes))} in {package}:")
+    yield from stat_lines(changes)
+    yield from steps_lines({"To train": TRAIN, "To undo": context.command("revert")})
+
+
+def reverted_page(reached: Reached, undo: Undo) -> Iterator[Block]:
+    """Yield what revert did with each file that is not simply as it was before."""
+    situation = reached.situation
+    assert reached.run is not None and situation.state is not None
+    changed = {change.path for change in situation.in_package(reached.run.changes)} - set(undo.set_aside.values())
+    yield Line(Span("Restored", "bold green"), f" {files(len(changed))} in {situation.checkout.package}.")
+    for path in undo.merged:
+        yield f"  {path}: distillpatch's changes are removed, yours are kept"
+    for path in undo.left:
+        yield f"  {path}: left as it is, {_LEFT_ADDED if situation.state.original(path) is None else _LEFT_EDITED}"
+    for path, kept in undo.set_aside.items():
+        yield f"  {path}: restored; the edited file is now {kept}"
+    for path in undo.overwritten:
+        yield f"  {path}: left as it is, {Condition.OVERWRITTEN.value}"
+    if situation.wanted:
+        yield f"Still applied: {', '.join(patch_set.name for patch_set in situation.wanted)}."
+
+
+def checkout_notes(checkout: Checkout) -> Iterator[str]:
+    """Yield which checkout a command works on, and what to know of its release."""
+    yield f"ultralytics {checkout.release} at {checkout.package} ({checkout.found})"
+    if is_newer_than_tested(checkout.release):
+        yield f"Note: {checkout.release} is newer than {NEWEST_TESTED}, the newest release that this was tested with."
+
+
+def applied_notes(reached: Reached) -> Iterator[str]:
+    """Yield what to know after apply."""
+    versions = [version for plan in reached.plans for version in plan.own_versions]
+    if versions:
+        yield "Note: these classes have their own version of a patched method, so training with them does not distill:"
+        yield from (f"  {version}" for version in versions)
+    notes = [note for plan in reached.plans for note in plan.notes]
+    if notes:
+        yield "Note: this code of your own adds to the loss as well, and is left as it is:"
+        yield from (f"  {note}" for note in notes)
+    if reached.unsaved:
+        yield f"Note: {', '.join(reached.unsaved)} had changes that are not committed to git; they were kept."
+
+
+def unrecorded_notes(situation: Situation) -> Iterator[str]:
+    """Yield what to do when revert has nothing to go by, and yet somebody has patched the tree."""
+    found = situation.unrecorded_files
+    if found:
+        exist = "exists" if len(found) == 1 else "exist"
+        yield (
+            f"Note: {', '.join(found)} {exist}, although no distillpatch state was found: this checkout was "
+            f"{Standing.UNRECORDED.value}. `distillpatch status` lists the edits. To undo them, restore the files from "
+            f"git, or install ultralytics {situation.checkout.release} again."
+        )
+
+
+def import_note(checkout: Checkout, imported: Place | None) -> str:
+    """Return whether Python would import this ultralytics elsewhere: else multi-GPU workers do not distill."""
+    if imported and imported.package.samefile(checkout.package):
+        return f"Python imports this ultralytics, from {imported.name}."
+    what = f"another ultralytics, {imported.package}, from {imported.name}" if imported else "no ultralytics"
+    return (
+        f"Warning: Python imports {what}. Training started in another folder, as the workers of multi-GPU training "
+        f"are, will not distill. To make Python import this one: {_remedy(checkout, imported)}"
+    )
+
+
+def _remedy(checkout: Checkout, imported: Place | None) -> str:
+    is_project = any((checkout.root / name).is_file() for name in ("pyproject.toml", "setup.py"))
+    overruled = imported is not None and imported.name == PYTHON_PATH  # which comes before what is installed
+    root = shlex.quote(str(checkout.root))
+    return f"pip install -e {root}" if is_project and not overruled else f"put {root} first on PYTHONPATH"

@@ -1,0 +1,212 @@
+"""What a checkout is like: a page of one screen for people, a document for programs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from distillpatch.commands import Situation, Standing
+from distillpatch.disk_lines import Places
+from distillpatch.engine.patchset import PatchSet
+from distillpatch.engine.plan import Place, Plan, explain, found_by_hand
+from distillpatch.ledger.survey import Condition
+from distillpatch.report.modifications import outcome_report, section
+from distillpatch.report.page import Block, Cell, Line, Span, Table
+from distillpatch.tree.environment import Place as ImportPlace
+
+_COLORS = {Standing.NOT_PATCHED: "bold", Standing.PATCHED: "bold green"}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is known besides the checkout.
+
+    Attributes:
+        options: What names the same checkout in a command that a user is told to run.
+        places: Where each modification is on disk, by patch set and number.
+        imported: The place that Python imports ultralytics from.
+    """
+
+    options: Sequence[str]
+    places: Places
+    imported: ImportPlace | None
+
+    def command(self, *words: str) -> str:
+        """Return a command for this checkout, to be pasted into a shell."""
+        return shlex.join(["distillpatch", *words, *self.options])
+
+
+def status_page(situation: Situation, context: Context, *, verbose: bool) -> Iterator[Block]:
+    """Yield what is there, what fits, what is wrong, and what to do next."""
+    plans = situation.stack.plans if situation.obstacle is None else ()
+    yield Line(f"ultralytics {situation.checkout.release}: ", Span(*_verdict(situation, plans)))
+    for path, condition in situation.conditions.items():
+        if condition is not Condition.INTACT:
+            yield f"  {path}: {condition.value}"
+    if situation.obstacle:
+        yield f"Which modifications fit is unknown. {situation.obstacle}"
+    for patch_set, plan in zip(situation.wanted, plans, strict=False):
+        if len(plans) > 1:
+            yield Line(f"patch set {patch_set.name}: {patch_set.title}")
+        yield _table(patch_set, plan, context, verbose=verbose)
+        yield from _problems(plan, verbose=verbose)
+    yield from _next_steps(situation, plans, context)
+
+
+def standing_text(situation: Situation) -> str:
+    """Return how a checkout stands, with who patched it and when."""
+    state = situation.state
+    if state is None:
+        return situation.standing.value
+    return f"{situation.standing.value} (by distillpatch {state.version}, {local_time(state.applied_at)})"
+
+
+def local_time(time: str) -> str:
+    """Return a time as people read it: in their time zone, to the minute."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(time).astimezone().strftime("%Y-%m-%d %H:%M")
+    except (ValueError, OverflowError, OSError):
+        return time
+
+
+def status_report(situation: Situation, context: Context) -> dict[str, Any]:
+    """Return what ``status`` knows, for programs."""
+    state = situation.state
+    imported = context.imported
+    return {
+        "path": str(situation.checkout.package),
+        "release": situation.checkout.release,
+        "standing": situation.standing.name.lower(),
+        "applied": None
+        if state is None
+        else {
+            "version": state.version,
+            "at": state.applied_at,
+            "release": state.release,
+            "patch_sets": [{"name": known.name, "title": known.title} for known in state.patch_sets],
+        },
+        "files": {path: condition.name.lower() for path, condition in situation.conditions.items()},
+        "obstacle": situation.obstacle,
+        **_plans_report(situation, context),
+        "imported": str(imported.package) if imported else None,
+        "imports_this": imported is not None and imported.package.samefile(situation.checkout.package),
+    }
+
+
+def _plans_report(situation: Situation, context: Context) -> dict[str, Any]:
+    plans = situation.stack.plans if situation.obstacle is None else ()
+    return {
+        "modifications": [
+            {
+                **outcome_report(outcome, context.places.get((patch_set.name, outcome.modification.number), ())),
+                "patch_set": patch_set.name,
+            }
+            for patch_set, plan in zip(situation.wanted, plans, strict=False)
+            for outcome in plan.outcomes
+        ],
+        "made_by_hand": [
+            {"number": modification.number, "path": place.path, "line": place.line}
+            for plan in plans
+            for modification, place in plan.by_hand
+        ],
+        "notes": [
+            {"path": note.place.path, "line": note.place.line, "code": note.code}
+            for plan in plans
+            for note in plan.notes
+        ],
+        "own_versions": [
+            {"path": version.path, "line": version.line, "class": version.name, "methods": version.methods}
+            for plan in plans
+            for version in plan.own_versions
+        ],
+    }
+
+
+def is_intact(situation: Situation) -> bool:
+    """Return whether the checkout is patched by this distillpatch and not edited since: what --check asks."""
+    return situation.standing is Standing.PATCHED
+
+
+def _verdict(situation: Situation, plans: Sequence[Plan]) -> tuple[str, str]:
+    told = standing_text(situation)
+    color = _COLORS.get(situation.standing, "bold yellow")
+    if situation.standing is Standing.NOT_PATCHED:
+        outcomes = [outcome for plan in plans for outcome in plan.outcomes]
+        misfits = sum(bool(outcome.rejections) for outcome in outcomes)
+        count = len(outcomes)
+        if misfits:
+            return f"{told}, {misfits} of {count} modifications do not fit", "bold red"
+        told = f"{told}, all {count} modifications fit"
+    return told, color
+
+
+def _table(patch_set: PatchSet, plan: Plan, context: Context, *, verbose: bool) -> Table:
+    by_hand = {modification.number for modification, _ in plan.by_hand}
+    rows: list[list[Cell]] = []
+    for outcome in plan.outcomes:
+        modification = outcome.modification
+        state = (
+            Span("does not fit", "red")
+            if outcome.rejections
+            else Span("by hand", "yellow")
+            if modification.number in by_hand
+            else Span("OK", "green")
+        )
+        row: list[Cell] = [str(modification.number), section(modification), state, modification.title]
+        if verbose:
+            row.append(_where(context.places.get((patch_set.name, modification.number), ())))
+        rows.append(row)
+    return Table((">no.", "section", "state", "~modification", *(["where"] if verbose else [])), rows)
+
+
+def _where(places: Sequence[Place]) -> str:
+    """Return places, those of one file together: ``ultralytics/engine/trainer.py:47, 173``."""
+    lines: dict[str, list[str]] = {}
+    for place in places:
+        lines.setdefault(place.path, []).append(str(place.line))
+    return " ".join(f"{path}:{', '.join(numbers)}" for path, numbers in lines.items())
+
+
+def _problems(plan: Plan, *, verbose: bool) -> Iterator[Block]:
+    misfits = [outcome for outcome in plan.outcomes if outcome.rejections]
+    for outcome in misfits:
+        if verbose:
+            yield ""
+            yield explain(outcome, plan.release)
+        else:
+            attempt = outcome.rejections[0].tried[-1]
+            place = f"{attempt.alternative.path}, {attempt.alternative.scope}"
+            yield f"{outcome.modification.number}: {place}: {attempt.reason}"
+    for line in found_by_hand(plan):
+        yield f"by hand: {line}"
+    for version in plan.own_versions:
+        yield f"does not distill: {version}"
+    for note in plan.notes:
+        yield f"left as it is: {note}"
+
+
+def _next_steps(situation: Situation, plans: Sequence[Plan], context: Context) -> Iterator[Block]:
+    misfit = next((outcome for plan in plans for outcome in plan.outcomes if outcome.rejections), None)
+    if situation.state is not None and situation.is_reached and not situation.is_outdated:
+        steps = {"To train": TRAIN, "To undo": context.command("revert")}
+    elif misfit is not None:
+        steps = {"To see why": context.command("explain", str(misfit.modification.number))}
+    elif not plans or any(plan.by_hand for plan in plans):
+        return
+    else:
+        steps = {"To see the change": context.command("diff"), "To apply it": context.command("apply")}
+    yield from steps_lines(steps)
+
+
+TRAIN = "yolo train model=yolov8n.yaml data=data.yaml model_t=teacher.pt"
+
+
+def steps_lines(steps: Mapping[str, str]) -> Iterator[Line]:
+    """Yield what to do next: a command each, one below the other."""
+    width = max(map(len, steps)) + 1
+    for what, command in steps.items():
+        yield Line(f"{what + ':':{width}} ", Span(command, "cyan"))

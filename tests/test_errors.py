@@ -1,0 +1,171 @@
+"""Errors that people cause: each says what was expected, where, and what to do next, to programs as well."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import releases
+from click.testing import CliRunner, Result
+from test_runs import make
+
+from distillpatch import click_group, commands
+from distillpatch.cli import main
+
+Checkout = Callable[[str], Path]
+
+
+def invoke(*arguments: object, **variables: str | None) -> Result:
+    return CliRunner().invoke(main, [*map(str, arguments)], env=variables)
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a release that tests only read."""
+    return releases.unpack("8.4.190", tmp_path_factory.mktemp("pristine"))
+
+
+# Errors: what was expected, where, what next; for programs as well.
+
+ERRORS: dict[str, tuple[list[str], int, str]] = {
+    "a typo": (["aply"], 2, "No such command 'aply'. Did you mean apply?"),
+    "no command at all": (["frobnicate"], 2, "Expected one of apply, compare, diff, doctor, explain, "),
+    "git's -C": (["status", "-C", "x"], 2, "Name the checkout plainly: distillpatch status PATH"),
+    "an option's typo": (["diff", "--exitcode"], 2, "--exit-code"),
+    "help for nothing": (["help", "aply"], 2, "No such command 'aply'. All commands: distillpatch --help"),
+    "two checkouts": (["status", "a", "--ultralytics-path", "b"], 2, "named 2 times: expected one PATH"),
+    "three paths": (["status", "a", "b"], 2, "unexpected extra argument (b)"),
+    "a path that is not there": (["status", "{tmp}/x"], 1, "/x does not exist. Name a checkout, "),
+    "a folder without one": (
+        ["status", "{tmp}"],
+        1,
+        "expected ultralytics/__init__.py in it, stating a version.",
+    ),
+    "a file": (["status", "{tmp}/file"], 1, "file is a file: expected a folder. Name a checkout, "),
+    "an old release": (["status", "{old}"], 1, "distillpatch works from 8.0.136 on: upgrade ultralytics."),
+    "both ways out": (["revert", "--keep-edited", "--restore-original", "{tree}"], 2, "expected one of them"),
+    "a diff into the package": (["diff", "--output", "{tree}/ultralytics/x", "{tree}"], 1, "name a file elsewhere"),
+    "a diff into nowhere": (["diff", "--output", "{tmp}/no/x", "{tree}"], 1, "No such file or directory. Name another"),
+    "no such modification": (["explain", "16", "{tree}"], 1, "no modification 16: expected one of 1, 2, "),
+    "not a number": (["explain", "x", "{tree}"], 2, "'x' is not a valid integer"),
+    "a color of its own": (["status", "--color", "red"], 2, "'red' is not one of 'auto', 'always', 'never'"),
+    "no run": (["compare", "{tmp}"], 1, "expected the folder of a training run, such as runs/detect/train."),
+    "no runs named": (["compare"], 2, "Missing argument 'RUN...'"),
+    "a metric that is not there": (["compare", "--metric", "x", "{run}"], 1, "no metric x; expected one of mAP50(B), "),
+    "a picture of another kind": (["compare", "--plot", "a.gif", "{run}"], 1, "a name that ends with .svg or .png."),
+    "a picture into nowhere": (["compare", "--plot", "{tmp}/no/a.svg", "{run}"], 1, "Name another file."),
+    "results that are none": (["compare", "{bad}"], 1, "expected a first line with the name of each column"),
+    "not Python": (["apply", "{broken}"], 1, "ultralytics/cfg/__init__.py cannot be parsed by Python 3."),
+    "a missing file": (["apply", "{missing}"], 1, "ultralytics/utils/plotting.py"),
+    "a state that is none": (["status", "{lost}"], 1, "state.json"),
+}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return folders in which something is wrong, by what to call them."""
+    base = tmp_path_factory.mktemp("errors")
+    found = {name: base / name for name in ("tmp", "tree", "old", "broken", "missing", "lost", "run", "bad")}
+    for name in ("tree", "broken", "missing", "lost"):
+        releases.unpack("8.2.50", found[name])
+    releases.unpack("8.0.134", found["old"])
+    found["tmp"].mkdir()
+    (found["tmp"] / "file").touch()
+    (found["broken"] / "ultralytics/cfg/__init__.py").write_text("def f(:\n")
+    (found["missing"] / "ultralytics/utils/plotting.py").unlink()
+    (found["lost"] / "ultralytics/.distillpatch").mkdir()
+    (found["lost"] / "ultralytics/.distillpatch/state.json").write_text("{")
+    make(found["run"], 0.1)
+    make(found["bad"], 0.1)
+    (found["bad"] / "results.csv").write_text("")
+    return found
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_an_error_says_what_was_expected_where_and_what_next(name: str, places: dict[str, Path]) -> None:
+    arguments, code, message = ERRORS[name]
+    arguments = [argument.format_map(places) for argument in arguments]
+    told = invoke(*arguments)
+    assert (told.exit_code, told.stdout) == (code, "") and message in told.stderr, told.stderr
+    assert "Traceback" not in told.output and isinstance(told.exception, SystemExit)
+    report = json.loads(invoke(*arguments, "--json").stdout)
+    assert report["format"] == 1 and message in report["error"]["message"] and report["error"]["kind"]
+
+
+def test_no_help_text_has_a_comma() -> None:
+    """The completion of fish, and that of zsh, cut a text there."""
+    texts = [(name, command.get_short_help_str(200)) for name, command in main.commands.items()]
+    texts += [
+        (name, parameter.help or "")
+        for name, command in main.commands.items()
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+    ]
+    assert [each for each in texts if "," in each[1] or ":" in each[1]] == []
+
+
+def test_a_permission_that_is_missing_comes_with_a_next_step(pristine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied", "/root/x")
+
+    monkeypatch.setattr(commands, "examine", denied)
+    told = invoke("status", pristine).stderr
+    assert "Error: /root/x: Permission denied.\nRun distillpatch as its owner, " in told
+    assert "or install ultralytics in an environment of your own and patch that." in told
+
+
+def test_remedies_can_be_pasted(tmp_path: Path) -> None:
+    root = releases.unpack("8.2.50", tmp_path / "my proj")
+    (root / "pyproject.toml").touch()
+    told = invoke("status", root, VIRTUAL_ENV="/nowhere", PYTHONPATH=None)
+    assert f"pip install -e '{root}'" in told.stderr and f"distillpatch apply '{root}'" in told.stdout
+
+
+@pytest.mark.parametrize("left", [True, False], ids=["half done", "tidy"])
+def test_ctrl_c_tells_the_state_of_the_tree(left: bool, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = checkout("8.2.50")
+
+    def interrupted(*_: Any) -> None:
+        if left:
+            (root / "ultralytics/.distillpatch/run").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "examine", interrupted)
+    told = invoke("apply", root)
+    assert told.exit_code == 130 and "Aborted" not in told.stderr
+    assert ("The next command restores what was left half done" in told.stderr) == left
+    assert "distillpatch status" in told.stderr
+
+
+def test_ctrl_c_while_starting_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text(f"import os, signal\nos.kill(os.getpid(), {int(signal.SIGINT)})\n")
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(click_group.__file__).parent.parent}"}
+    process = [sys.executable, "-m", "distillpatch", "status"]
+    result = subprocess.run(process, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (130, "Interrupted. Nothing was changed.\n")
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">/dev/full"])
+def test_an_output_that_is_closed_or_full(redirection: str, pristine: Path) -> None:
+    command = f"{sys.executable} -m distillpatch diff {pristine} {redirection}"
+    env = {**os.environ, "PYTHONPATH": str(Path(click_group.__file__).parent.parent)}
+    result = subprocess.run(["sh", "-c", command], env=env, capture_output=True, text=True)
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    if redirection != "2>&-":
+        assert re.search("stdout or stderr is closed|cannot write the output: No space left", result.stderr)
+
+
+def test_help_is_a_command_as_well() -> None:
+    assert invoke("help").stdout == invoke("--help").stdout
+    assert "Usage: " in invoke("help", "apply").stdout and "--dry-run" in invoke("help", "apply").stdout
+    assert shutil.which("sh") and "help " not in invoke("--help").stdout.split("Commands:")[1].split("Examples:")[0]

@@ -1,0 +1,213 @@
+"""What people are told: a screen of status, colors, JSON, and what every provoked error says of itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import releases
+from click.testing import CliRunner, Result
+
+from distillpatch.cli import main
+from distillpatch.report.page import Output, Span, Table, output, write
+from distillpatch.report.pager import write_paged
+from distillpatch.report.status import local_time
+
+Checkout = Callable[[str], Path]
+
+
+def invoke(*arguments: object, **variables: str | None) -> Result:
+    return CliRunner().invoke(main, [*map(str, arguments)], env=variables)
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a release that tests only read."""
+    return releases.unpack("8.4.190", tmp_path_factory.mktemp("pristine"))
+
+
+# A screen.
+
+
+def test_status_fits_on_a_screen(pristine: Path) -> None:
+    variables = {"COLUMNS": "80", "FORCE_COLOR": "1"}
+    shown = invoke("status", pristine, **variables).stdout
+    lines = re.sub("\x1b\\[[0-9;]*m", "", shown).splitlines()
+    # Two lines of a screen of 24 are for the command and the next prompt, three for the notes on stderr.
+    assert len(lines) <= 19 and max(map(len, lines[:-2])) <= 80
+    assert lines[0] == "ultralytics 8.4.190: not patched, all 15 modifications fit"
+    assert re.match(r" {2}8  2\.8 {6}OK     The student's feature maps and head .*…$", lines[9])
+    assert "\x1b[32mOK" in shown
+
+
+def test_places_are_lines_of_the_files_as_they_are_on_disk(checkout: Checkout) -> None:
+    root = checkout("8.4.190")
+    trainer = root / "ultralytics/engine/trainer.py"
+
+    def build_optimizer() -> tuple[int, list[int]]:
+        report = json.loads(invoke("status", "--json", root).stdout)
+        lines = [place["line"] for place in report["modifications"][10]["places"]]
+        text = trainer.read_text(encoding="utf-8").splitlines()
+        return next(i for i, line in enumerate(text, 1) if "def build_optimizer" in line), lines
+
+    line, found = build_optimizer()
+    assert 0 <= found[0] - line < 10  # where its parameters are
+    trainer.write_text("# mine\n" * 100 + trainer.read_text(encoding="utf-8"), encoding="utf-8")
+    assert build_optimizer() == (line + 100, [found[0] + 100])
+    invoke("apply", root)
+    line, found = build_optimizer()
+    assert 0 <= found[0] - line < 10
+    trainer.write_text("# mine\n" * 50 + trainer.read_text(encoding="utf-8"), encoding="utf-8")
+    assert build_optimizer() == (line + 50, [found[0] + 50])
+    told = invoke("status", "-v", root).stdout
+    assert re.search(rf"(?m)^ 11  2\.10 .*  ultralytics/engine/trainer\.py:{found[0] + 50}$", told)
+    every = json.loads(invoke("status", "--json", root).stdout)["modifications"]
+    assert all(each["places"] == sorted(each["places"], key=lambda at: (at["path"], at["line"])) for each in every)
+
+
+def test_check_asks_and_answers(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    assert invoke("status", "--check", root).exit_code == 1
+    assert invoke("apply", root).exit_code == 0
+    assert invoke("status", "--check", root).exit_code == 0
+    with (root / "ultralytics/cfg/__init__.py").open("a") as file:
+        file.write("# mine\n")
+    assert invoke("status", "--check", root).exit_code == 1
+    assert invoke("status", root).exit_code == 0
+    for question in (["status", "--check"], ["diff", "--exit-code"]):
+        assert invoke(*question, root / "nowhere").exit_code == 2
+    assert invoke("status", root / "nowhere").exit_code == 1
+
+
+def test_one_modification_is_explained(checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    before = invoke("explain", "7", root).stdout
+    assert before.startswith("7. At the start of an epoch") and "Section 2.7 of the tutorial." in before
+    assert "    --- ultralytics/engine/trainer.py  BaseTrainer._do_train\n" in before
+    assert "\n+++ b/ultralytics/engine/trainer.py\n" in before and "!!!" not in before
+    # The other modifications are not in it, and it is the same once all are applied.
+    assert len(re.findall(r"(?m)^@@", before)) == 1
+    invoke("apply", root)
+    assert invoke("explain", "7", root).stdout == before
+    report = json.loads(invoke("explain", "--json", "7", root).stdout)
+    assert (report["number"], report["fits"]) == (7, True) and report["diff"] in before
+
+
+def test_the_doctor_imports_nothing(tmp_path: Path) -> None:
+    site = tmp_path / "lib/python3.11/site-packages"
+    for name in ("torch", "ultralytics"):
+        (site / name).mkdir(parents=True)
+        (site / name / "__init__.py").write_text("__version__ = '8.5.0'\n" + "raise SystemExit('imported')\n" * 0)
+    (site / "torch" / "__init__.py").write_text("raise SystemExit('imported')\n")
+    (site / "torch" / "version.py").write_text("cuda: Optional[str] = '12.4'\n")
+    (site / "torch-1.12.1.dist-info").mkdir()
+    (site / "torch-1.12.1.dist-info" / "METADATA").write_text("Name: torch\nVersion: 1.12.1\n")
+    result = invoke("doctor", "--json", VIRTUAL_ENV=str(tmp_path), PYTHONPATH=None, CONDA_PREFIX=None)
+    found = {each["name"]: each for each in json.loads(result.stdout)["findings"]}
+    assert found["PyTorch"]["value"].startswith("1.12.1 in ") and "1.13 or newer" in found["PyTorch"]["problem"]
+    assert found["CUDA of PyTorch"]["value"] == "12.4"
+    assert f"8.5.0 at {site}/ultralytics, imported from the virtual env" in found["ultralytics"]["value"]
+    assert "Newer than 8.4.190" in found["ultralytics"]["problem"]
+    assert found["patched"]["value"] == "no" and found["upstream's own"]["problem"] is None
+    page = invoke("doctor", VIRTUAL_ENV=str(tmp_path), PYTHONPATH=None, CONDA_PREFIX=None).stdout
+    assert "1.12.1 in " in page and page.endswith(" to look at.\n")
+
+
+def test_a_release_that_nobody_tested_is_said_once(checkout: Checkout) -> None:
+    root = checkout("8.4.190")
+    file = root / "ultralytics/__init__.py"
+    file.write_text(file.read_text(encoding="utf-8").replace("8.4.190", "8.5.0"), encoding="utf-8")
+    told = invoke("apply", root)
+    note = "Note: 8.5.0 is newer than 8.4.190, the newest release that this was tested with.\n"
+    assert told.exit_code == 0 and told.stderr.count(note) == 1
+    assert "tested with" not in invoke("status", checkout("8.2.50")).stderr
+
+
+# Naming the checkout.
+
+
+def test_ways_to_name_a_checkout(pristine: Path) -> None:
+    for arguments, variables, by in (
+        ([pristine], {}, "PATH"),
+        (["--ultralytics-path", pristine], {}, "--ultralytics-path"),
+        ([], {"DISTILLPATCH_ULTRALYTICS_PATH": str(pristine)}, "DISTILLPATCH_ULTRALYTICS_PATH"),
+        ([pristine], {"DISTILLPATCH_ULTRALYTICS_PATH": "/nowhere"}, "PATH"),
+        (["~/ultralytics"], {"HOME": str(pristine)}, "PATH"),
+    ):
+        told = invoke("diff", "--exit-code", *arguments, **variables)
+        assert f"8.4.190 at {pristine}/ultralytics (named by {by})\n" in told.stderr
+
+
+@pytest.mark.parametrize("arguments", [["/a", "--ultralytics-path", "/b"], ["--ultralytics-path", "/a"] * 2])
+def test_a_checkout_that_is_named_twice(arguments: list[str]) -> None:
+    told = invoke("status", *arguments)
+    assert told.exit_code == 2 and "the checkout is named 2 times: expected one PATH" in told.stderr
+
+
+# Colors and the pager.
+
+
+@pytest.mark.parametrize(
+    ("choice", "variables", "terminal", "color"),
+    [
+        ("auto", {}, True, True),
+        ("auto", {}, False, False),
+        ("auto", {"NO_COLOR": "1"}, True, False),
+        ("auto", {"NO_COLOR": ""}, True, True),
+        ("auto", {"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
+        ("auto", {"FORCE_COLOR": "1"}, False, True),
+        ("auto", {"CLICOLOR_FORCE": "1"}, False, True),
+        ("auto", {"CLICOLOR_FORCE": "0"}, False, False),
+        ("auto", {"TERM": "dumb"}, True, False),
+        ("always", {"NO_COLOR": "1"}, False, True),
+        ("never", {"FORCE_COLOR": "1"}, True, False),
+    ],
+)
+def test_when_there_are_colors(choice: str, variables: Mapping[str, str], terminal: bool, color: bool) -> None:
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return terminal
+
+    stream = Stream()
+    out = output(choice, variables, stream)
+    write([Table(("name",), [[Span("OK", "green")]])], out)
+    assert (out.has_color, "\x1b[32m" in stream.getvalue(), "\x1b" in stream.getvalue()) == (color, color, color)
+
+
+def test_a_pipe_gets_what_git_takes_and_forced_colors_get_a_page(pristine: Path) -> None:
+    plain = invoke("diff", pristine).stdout
+    assert plain.startswith("--- a/ultralytics/")
+    assert invoke("diff", "--color", "never", pristine).stdout == plain
+    assert "\x1b[32m" in invoke("diff", "--color", "always", pristine).stdout
+    assert "\x1b" not in invoke("diff", "--color", "always", "--output", "-", "--json", pristine).stdout
+
+
+@pytest.mark.parametrize(
+    ("pager", "shown"),
+    [("tr a-z A-Z", "BOTH"), ("cat", "both"), ("", "both"), ("no-such-pager", "both"), ("'", "both")],
+)
+def test_which_pager(pager: str, shown: str, capfd: pytest.CaptureFixture[str]) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    write_paged(["both"], Output(stream, True, False, 80), {"PAGER": pager, "PATH": os.environ["PATH"]})
+    assert (stream.getvalue() + capfd.readouterr().out).strip() == shown
+
+
+def test_times_are_those_of_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    time.tzset()
+    try:
+        assert local_time("2026-01-02T03:04:05+00:00") == "2026-01-02 11:04"
+        assert local_time("not a time") == "not a time"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
