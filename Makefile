@@ -14,7 +14,7 @@ RELEASES := all
 DIR := .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough lint format matrix forks fuzz breaks speed cost learning learning-check gpu clean
+.PHONY: help demo test thorough lint format matrix forks fuzz faults breaks speed cost learning learning-check gpu clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -51,6 +51,9 @@ fuzz:  ## try 10,000 broken files, states and journals each, and 500 edited chec
 	DISTILLPATCH_FUZZ=10000 $(IN) main python -m pytest -n auto --dist worksteal --hypothesis-profile fuzz --durations 10 \
 		tests/test_fuzz_engine.py tests/test_variants.py tests/test_state.py tests/test_journal.py tests/test_revert.py \
 		-m "not training"
+
+faults:  ## have every read of every run and recovery fail, once and for good
+	DISTILLPATCH_FAULTS=1 $(IN) main python -m pytest -n auto --dist worksteal tests/test_reads.py
 
 breaks:  ## break each promise in a copy of the project, and require that a test notices
 	$(IN) main python tools/breaks.py

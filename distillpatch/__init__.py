@@ -1,3 +1,3 @@
 """Turn an ultralytics checkout into one that trains YOLO models by knowledge distillation, and back."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

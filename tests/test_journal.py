@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,7 +61,37 @@ def test_a_path_in_the_journal_leads_nowhere(crashed: Path, tmp_path: Path, path
     record = json.loads((crashed / JOURNAL).read_bytes())
     for number in range(len(record["entries"])):
         entries = [dict(entry, path=path) if i == number else entry for i, entry in enumerate(record["entries"])]
-        recover_with(crashed, tmp_path, json.dumps(record | {"entries": entries}).encode())
+        signed = {**record, "entries": entries, "format": 1}  # which has no checksum
+        recover_with(crashed, tmp_path, json.dumps(signed).encode())
+
+
+def test_one_flipped_bit_is_refused_or_makes_no_difference(crashed: Path, tmp_path: Path) -> None:
+    """The checksum covers all that a recovery goes by; white space and the spelling of a number are not part of it."""
+    undone = copy(crashed, tmp_path / "undone")
+    assert recover(undone / "ultralytics", RELEASE)
+    expected = everything(undone)
+    shutil.rmtree(undone)
+    content = (crashed / JOURNAL).read_bytes()
+    refused = 0
+    for place in random.Random(3).sample(range(len(content) * 8), 300):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        root = copy(crashed, tmp_path / "tree")
+        (root / JOURNAL).write_bytes(flipped)
+        try:
+            recover(root / "ultralytics", RELEASE)
+        except DistillpatchError:
+            refused += 1
+        else:
+            assert everything(root) == expected, place
+    assert refused > 200
+
+
+def test_a_journal_of_0_1_0_is_read(tmp_path: Path) -> None:
+    record = {**json.loads(to_json(WRITTEN)), "format": 1}
+    del record["sha256"]
+    (tmp_path / "journal.json").write_bytes(json.dumps(record).encode())
+    assert read_journal(tmp_path / "journal.json", "ultralytics") == WRITTEN
 
 
 def recover_with(crashed: Path, tmp_path: Path, journal: bytes) -> None:

@@ -226,12 +226,12 @@ def test_a_newer_version_of_the_same_format_is_read_but_not_touched(package: Pat
             touch()
 
 
-@pytest.mark.parametrize("version", ["0.1.0", "0.1", "0.0.99", "0.1.0rc1", "0.1.0+local", "0"])
+@pytest.mark.parametrize("version", ["0.1.0", "0.2.0", "0.2", "0.1.99", "0.2.0rc1", "0.2.0+local", "0"])
 def test_an_older_or_equal_version_is_ours(version: str) -> None:
     refuse_newer(version)
 
 
-@pytest.mark.parametrize("version", ["0.1.0.1", "0.2", "0.10", "1", "1.0.0+local"])
+@pytest.mark.parametrize("version", ["0.2.0.1", "0.3", "0.10", "1", "1.0.0+local"])
 def test_a_newer_version_is_not(version: str) -> None:
     with pytest.raises(NewerStateError):
         refuse_newer(version)

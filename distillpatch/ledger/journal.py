@@ -94,7 +94,7 @@ def _parse(record: object, package: str) -> Journal:
     written_in = field(record, "format", int)
     if written_in > FORMAT:
         raise newer(version)
-    if written_in > 1:  # format 1, of version 0.1.0, had no checksum
+    if written_in != 1:  # which is of version 0.1.0 and had no checksum
         said = {key: value for key, value in record.items() if key != "sha256"} if isinstance(record, dict) else {}
         if field(record, "sha256", str) != _checksum(said):
             raise ValueError("it does not match its checksum")

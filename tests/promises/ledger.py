@@ -49,6 +49,27 @@ BREAKS = (
         "transaction::goes_as_soon",
     ),
     Break(
+        "a look that fails is not taken for absence",
+        "distillpatch/tree/files.py",
+        "        return os.lstat(place)\n    except _ABSENT:\n",
+        "        return os.lstat(place)\n    except OSError:\n",
+        "reads",
+    ),
+    Break(
+        "a journal that was damaged is not undone differently",
+        "distillpatch/ledger/journal.py",
+        "    if written_in != 1:",
+        "    if written_in > 2:",
+        "journal::flipped",
+    ),
+    Break(
+        "a patch set that is added takes no other away",
+        "distillpatch/commands.py",
+        "return there if patch_set in there else (*there, patch_set)",
+        "return (patch_set,)",
+        "patch_sets::second_time",
+    ),
+    Break(
         "a path in the journal leads nowhere",
         PLACES,
         '    parts = path.split("/")\n    plain',
