@@ -25,9 +25,9 @@ os.environ["PATH"] = f"{script.parent.resolve()}{os.pathsep}{os.environ['PATH']}
 space = {"distill_feat_weight": (0.1, 2.0), "lr0": (0.001, 0.1)}
 quick = {**SETTINGS, "val": False, "name": "tuned"}
 YOLO("yolov8n.yaml").tune(space=space, iterations=2, model_t=save_teacher(), distill_feat_type="cwd", **quick)
-from ultralytics.cfg import get_cfg
+from ultralytics.cfg import DISTILL_ARGS, get_cfg
 
-report(vars=[k for k in vars(get_cfg()) if "distil" in k or k == "model_t"], weight=get_cfg().distill_logit_weight)
+report(vars=[k for k in vars(get_cfg()) if k in DISTILL_ARGS], weight=get_cfg().distill_logit_weight)
 """
 
 
@@ -75,6 +75,7 @@ def test_arguments_of_distillation_outside_of_a_training_are_refused(
 
 
 # A teacher is named, or was saved, in every way that upstream takes a model.
+# (8.0.136 opens nothing of torch.save(model).)
 TEACHERS = """
 import shutil
 from ultralytics.utils.distill_setup import load_teacher
@@ -90,7 +91,7 @@ for name in ("whole.pt", "yolov8s"):
 """
 
 
-@pytest.mark.parametrize("release", ["8.0.136", "8.2.50", "8.4.190"])
+@pytest.mark.parametrize("release", ["8.2.50", "8.4.190"])
 def test_a_teacher_that_is_named_or_saved_in_another_way(
     release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
 ) -> None:
