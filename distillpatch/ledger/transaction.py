@@ -1,4 +1,4 @@
-"""The one module that writes to the user's tree: a run is a transaction with a journal.
+"""A run is a transaction with a journal; all that it writes, it writes through `disk`.
 
 While a run is on, `.distillpatch/run/` holds
 
