@@ -18,7 +18,9 @@ from statements import CFG, DETECT, MODEL, PLOTTING, TRAINER
 RELEASES = ("8.0.150", "8.2.50", "8.3.200", "8.4.0", "8.4.190")
 """Five shapes, see docs/releases.md."""
 
-EDITED = (TRAINER, CFG, DETECT, MODEL, PLOTTING)
+UTILS = "ultralytics/utils/__init__.py"
+
+EDITED = (TRAINER, CFG, DETECT, MODEL, PLOTTING, UTILS)
 
 Files = Mapping[str, bytes]
 

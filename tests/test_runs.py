@@ -241,12 +241,17 @@ def test_runs_of_different_tasks(tmp_path: Path) -> None:
     assert "0.5000" in told(classify)
 
 
+@pytest.mark.one_python  # where matplotlib is installed
+def test_a_picture_for_matplotlib(tmp_path: Path) -> None:
+    make(tmp_path / "runs" / "alone", 0.1, 0.3)
+    told("--plot", tmp_path / "a.png", tmp_path / "runs")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_picture(tmp_path: Path) -> None:
     make(tmp_path / "runs" / "alone", 0.1, 0.3)
     make(tmp_path / "runs" / "taught", 0.2, 0.35, teacher="<t&>.pt")
-    for name in ("a.svg", "a.png"):
-        told("--plot", tmp_path / name, tmp_path / "runs")
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    told("--plot", tmp_path / "a.svg", tmp_path / "runs")
     picture = ElementTree.parse(tmp_path / "a.svg").getroot()
     texts = [element.text for element in picture.iter() if element.text]
     assert {"no teacher  0.300", "<t&>.pt: cwd  0.350", "epoch 2", "mAP50-95(B)"} <= set(texts)
