@@ -148,7 +148,8 @@ def test_ctrl_c_tells_the_state_of_the_tree(left: bool, checkout: Checkout, monk
 
 
 def test_ctrl_c_while_starting_is_no_traceback(tmp_path: Path) -> None:
-    (tmp_path / "click.py").write_text(f"import os, signal, time\nos.kill(os.getpid(), {int(signal.SIGINT)})\ntime.sleep(5)\n")
+    stop = f"os.kill(os.getpid(), {int(signal.SIGINT)})"
+    (tmp_path / "click.py").write_text(f"import os, signal, time\n{stop}\ntime.sleep(5)\n")
     env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(click_group.__file__).parent.parent}"}
     process = [sys.executable, "-m", "distillpatch", "status"]
     result = subprocess.run(process, cwd=tmp_path, env=env, capture_output=True, text=True)
