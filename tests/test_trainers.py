@@ -96,7 +96,8 @@ def attempt(trainer, **arguments):
 teacher = save_teacher()
 OWN = (OwnInit, OwnSetup, OwnLoop, OwnEverything, OwnModule, OwnOptimizer, ForgetfulOptimizer)
 for trainer in (*OWN, GivingOptimizer, KnowingOptimizer, Calling):
-    report(**{trainer.__name__: [attempt(trainer, val=False), attempt(trainer, val=False, model_t=teacher)]})
+    taught = {"model_t": teacher, "distill_feat_type": "cwd"}
+    report(**{trainer.__name__: [attempt(trainer, val=False), attempt(trainer, val=False, **taught)]})
 """
 
 # Who is refused, by which method of its own, and after how many batches at most.

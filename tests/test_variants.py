@@ -117,7 +117,9 @@ def test_an_edited_checkout_trains(release: str, checkout: Callable[[str], Path]
         (tree / path).write_bytes(content)
     reach(matrix.situation(tree).checkout, with_set(matrix.patch_set()))
 
-    run = lesson(tree, tmp_path, digits, 'train("run", model_t=save_teacher(), logit_loss=True)')
+    run = lesson(
+        tree, tmp_path, digits, 'train("run", model_t=save_teacher(), distill_feat_type="cwd", logit_loss=True)'
+    )
     (row,) = results(run, "run").rows
     losses = dict(zip(results(run, "run").columns, row, strict=True))
     assert all(math.isfinite(loss) for loss in row)

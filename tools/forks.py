@@ -89,7 +89,8 @@ def examine(folder: Path, root: Path) -> Result:
         try:
             situation = matrix.situation(trees[0])
             release = situation.checkout.release
-            told = tuple(str(each) for each in (*situation.plan.own_versions, *situation.plan.notes))
+            (plan,) = situation.stack.plans
+            told = tuple(str(each) for each in (*plan.own_versions, *plan.notes))
             found = matrix.round_trip(*trees)
         except matrix.Broken as error:
             return Result(name, release, Verdict.BROKEN, str(error))
