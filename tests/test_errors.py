@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -148,8 +147,10 @@ def test_ctrl_c_tells_the_state_of_the_tree(left: bool, checkout: Checkout, monk
 
 
 def test_ctrl_c_while_starting_is_no_traceback(tmp_path: Path) -> None:
-    stop = f"os.kill(os.getpid(), {int(signal.SIGINT)})"
-    (tmp_path / "click.py").write_text(f"import os, signal, time\n{stop}\ntime.sleep(5)\n")
+    # A process that was started in the background may ignore the signal.
+    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    stop = "os.kill(os.getpid(), signal.SIGINT)"
+    (tmp_path / "click.py").write_text(f"import os, signal, time\n{heed}\n{stop}\ntime.sleep(5)\n")
     env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(click_group.__file__).parent.parent}"}
     process = [sys.executable, "-m", "distillpatch", "status"]
     result = subprocess.run(process, cwd=tmp_path, env=env, capture_output=True, text=True)
