@@ -167,7 +167,6 @@ def diff(checkout: Checkout, patch_set: PatchSet | None, output: str, exit_code:
 def apply(checkout: Checkout, patch_set: PatchSet | None, dry_run: bool) -> None:
     """Apply all modifications of a patch set or none."""
     from distillpatch import commands
-    from distillpatch.ledger.undo import Edited
     from distillpatch.report.documents import applied_report
     from distillpatch.report.results import applied_notes, applied_page, import_note
     from distillpatch.report.status import standing_text
@@ -177,7 +176,7 @@ def apply(checkout: Checkout, patch_set: PatchSet | None, dry_run: bool) -> None
     if dry_run:
         situation = commands.examine(checkout, wanted)
         if not situation.is_reached:
-            _show(checkout, situation.in_package(situation.run(Edited.REFUSE).changes))
+            _show(checkout, situation.in_package(situation.run().changes))
             return
         reached = commands.Reached(situation)
     else:
@@ -211,9 +210,9 @@ def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: boo
         raise click.UsageError("--keep-edited and --restore-original exclude each other: expected one of them")
     edited = Edited.KEEP if keep_edited else Edited.SET_ASIDE if restore_original else Edited.REFUSE
     if dry_run:
-        situation = commands.examine(checkout, commands.without_set(name))
+        situation = commands.examine(checkout, commands.without_set(name), edited)
         if situation.state is not None:
-            _show(checkout, situation.in_package(situation.run(edited).changes))
+            _show(checkout, situation.in_package(situation.run().changes))
             return
         reached = commands.Reached(situation)
     else:

@@ -85,11 +85,13 @@ class Situation:
         checkout: The checkout.
         state: What was applied to it, or None.
         wanted: The patch sets that it shall have, in order.
+        edited: What to do with files in which the user's edits overlap with what was applied.
     """
 
     checkout: Checkout
     state: State | None
     wanted: tuple[PatchSet, ...]
+    edited: Edited = Edited.REFUSE
 
     @cached_property
     def conditions(self) -> Mapping[str, Condition]:
@@ -104,7 +106,9 @@ class Situation:
         if self.state is None:
             return Standing.UNRECORDED if any(plan.by_hand for plan in self.stack.plans) else Standing.NOT_PATCHED
         is_gone = {Condition.OVERWRITTEN, Condition.RESTORED}
-        edited_files = [file.path for file in self.state.files if file.original is not None and _is_code(file.path)]
+        edited_files = [
+            file.path for file in self.state.files if file.original is not None and self._is_in_package(file.path)
+        ]
         if is_gone.issuperset(self.conditions.get(path, Condition.RESTORED) for path in edited_files):
             same_release = self.state.release == self.checkout.release
             return Standing.RESTORED if same_release else Standing.OVERWRITTEN
@@ -150,6 +154,11 @@ class Situation:
 
         return plan_in_order(self.wanted, read, self.checkout.release, python_files(self.checkout.package))
 
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The plans of the wanted patch sets; none if there can be none."""
+        return () if self.obstacle else self.stack.plans
+
     @cached_property
     def obstacle(self) -> str | None:
         """Why there can be no plan for a tree that was patched, if there can be none.
@@ -174,16 +183,20 @@ class Situation:
             return self.stack.require().changes
         if self.is_reached or [known.name for known in self.state.patch_sets] == [other.name for other in self.wanted]:
             return self.in_package(FileChange(file.path, file.original, file.patched) for file in self.state.files)
-        return self.in_package(self.run(Edited.REFUSE).changes)
+        return self.in_package(self.run().changes)
 
     def in_package(self, changes: Iterable[FileChange]) -> tuple[FileChange, ...]:
         """Return those of some changes that are of the package itself, and not of an installed copy's RECORD."""
-        package = f"{self.checkout.package.name}/"
-        return tuple(change for change in changes if change.path.startswith(package))
+        return tuple(change for change in changes if self._is_in_package(change.path))
+
+    def _is_in_package(self, path: str) -> bool:
+        return path.startswith(f"{self.checkout.package.name}/")
 
     @cached_property
     def _undo(self) -> Undo | None:
-        return plan_undo(self.checkout.package, self.state, self.checkout.release) if self.state else None
+        if self.state is None:
+            return None
+        return plan_undo(self.checkout.package, self.state, self.checkout.release, self.edited)
 
     def text(self, path: str) -> bytes | None:
         """Return the text of a file to plan from: as it would be without what was applied."""
@@ -191,16 +204,13 @@ class Situation:
             return self._undo.texts[path]
         return current(self.checkout.package, path)
 
-    def run(self, edited: Edited) -> Run:
+    def run(self) -> Run:
         """Return the changes that lead from the tree as it is to the wanted patch sets, and the state that follows.
-
-        Args:
-            edited: What to do with files in which the user's edits overlap with what was applied.
 
         Raises:
             DistillpatchError: If a patch set does not fit, or what is there cannot be undone first.
         """
-        undo = plan_undo(self.checkout.package, self.state, self.checkout.release, edited) if self.state else None
+        undo = self._undo
         if not self.wanted:
             return Run(undo.changes if undo else (), None, undo)
         planned = self.stack.require().changes
@@ -213,10 +223,6 @@ class Situation:
             previous=self.state,
         )
         return Run(planned if undo is None else undo.followed_by(planned), state, undo)
-
-
-def _is_code(path: str) -> bool:
-    return not path.endswith(".dist-info/RECORD")
 
 
 @dataclass(frozen=True)
@@ -253,17 +259,22 @@ class Reached:
     @property
     def plans(self) -> tuple[Plan, ...]:
         """The plans of the wanted patch sets."""
-        return self.situation.stack.plans if self.situation.wanted else ()
+        return self.situation.stack.plans
 
 
-def examine(checkout: Checkout, wanted: Wanted = as_it_is) -> Situation:
+def examine(checkout: Checkout, wanted: Wanted = as_it_is, edited: Edited = Edited.REFUSE) -> Situation:
     """Return what a checkout is, and what is wanted of it.
+
+    Args:
+        checkout: The checkout.
+        wanted: Which patch sets it shall have.
+        edited: What to do with files in which the user's edits overlap with what was applied.
 
     Raises:
         StateError: If the state kept in it cannot be read.
     """
     state = read_state(checkout.package)
-    return Situation(checkout, state, wanted(state))
+    return Situation(checkout, state, wanted(state), edited)
 
 
 def reach(checkout: Checkout, wanted: Wanted, edited: Edited = Edited.REFUSE) -> Reached:
@@ -278,14 +289,14 @@ def reach(checkout: Checkout, wanted: Wanted, edited: Edited = Edited.REFUSE) ->
         DistillpatchError: If a patch set does not fit, edits overlap, or the files cannot be written; nothing was
             changed unless the message says otherwise.
     """
-    situation = examine(checkout, wanted)
+    situation = examine(checkout, wanted, edited)
     if situation.is_reached:
         return Reached(situation)
     with lock(checkout.package, checkout.release) as held:
-        situation = examine(checkout, wanted)
+        situation = examine(checkout, wanted, edited)
         if situation.is_reached:  # another process was faster
             return Reached(situation, recovered=held.recovered)
-        run = situation.run(edited)
+        run = situation.run()
         commit(held, run.changes, run.state)
     # Without the lock, since git may take its time.
     return Reached(situation, run, held.recovered, _unsaved(situation, run))

@@ -19,6 +19,7 @@ from trees import everything
 
 from distillpatch.commands import examine, reach, with_set, without_set
 from distillpatch.errors import DistillpatchError
+from distillpatch.ledger.undo import Edited
 from distillpatch.tree.checkout import Checkout, locate
 from distillpatch.tree.patch_folder import built_in, load
 
@@ -97,6 +98,22 @@ def test_two_sets_that_change_the_same_code_are_refused_with_both_names(
     with pytest.raises(DistillpatchError, match=r"mine does not fit after theirs\. It fits without theirs: both"):
         reach(found(tree), with_set(mine["mine"]))
     assert everything(tree) == before
+
+
+def test_edits_that_overlap_are_set_aside_where_a_set_stays(checkout: Callable[[str], Path]) -> None:
+    tree = checkout("8.4.190")
+    trainer = tree / TRAINER
+    reach(found(tree), with_set(load(EXAMPLE)))
+    expected = trainer.read_bytes()
+    reach(found(tree), with_set(built_in()))
+    edited = trainer.read_bytes().replace(b"self.distiller.start_epoch()", b"self.distiller.start_epoch(mine)")
+    trainer.write_bytes(edited)
+    with pytest.raises(DistillpatchError, match="at the very lines"):
+        reach(found(tree), without_set("distillation"))
+    assert trainer.read_bytes() == edited
+    reach(found(tree), without_set("distillation"), Edited.SET_ASIDE)
+    assert trainer.read_bytes() == expected and names(tree) == ["print-lr"]
+    assert trainer.with_name("trainer.py.edited").read_bytes() == edited
 
 
 def test_a_name_that_is_not_applied_is_refused(checkout: Callable[[str], Path]) -> None:

@@ -40,7 +40,7 @@ class Context:
 
 def status_page(situation: Situation, context: Context, *, verbose: bool) -> Iterator[Block]:
     """Yield what is there, what fits, what is wrong, and what to do next."""
-    plans = situation.stack.plans if situation.obstacle is None else ()
+    plans = situation.plans
     yield Line(f"ultralytics {situation.checkout.release}: ", Span(*_verdict(situation, plans)))
     for path, condition in situation.conditions.items():
         if condition is not Condition.INTACT:
@@ -98,7 +98,7 @@ def status_report(situation: Situation, context: Context) -> dict[str, Any]:
 
 
 def _plans_report(situation: Situation, context: Context) -> dict[str, Any]:
-    plans = situation.stack.plans if situation.obstacle is None else ()
+    plans = situation.plans
     return {
         "modifications": [
             {

@@ -55,8 +55,8 @@ BREAKS = (
     Break(
         "a dry run writes nothing",
         CLI,
-        "            _show(checkout, situation.in_package(situation.run(Edited.REFUSE).changes))\n            return\n",
-        "            _show(checkout, situation.in_package(situation.run(Edited.REFUSE).changes))\n",
+        "            _show(checkout, situation.in_package(situation.run().changes))\n            return\n",
+        "            _show(checkout, situation.in_package(situation.run().changes))\n",
         "cli::there_and_back and 8.2.50",
     ),
     Break(
