@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from difflib import SequenceMatcher
 from functools import cache
 
+from distillpatch.alignment import LineMatcher
 from distillpatch.commands import Situation
 from distillpatch.engine.plan import Outcome, Place
 from distillpatch.ledger.places import current
@@ -32,17 +32,17 @@ def places_on_disk(situation: Situation) -> Places:
     return places
 
 
-Mover = Callable[[str], "SequenceMatcher[bytes] | None"]
+Mover = Callable[[str], LineMatcher | None]
 
 
 def _mover(situation: Situation, planned: Callable[[str], bytes | None]) -> Mover:
     """Return a function that tells how the lines of a file that a plan counts became those on disk."""
 
     @cache
-    def moved(path: str) -> SequenceMatcher[bytes] | None:
+    def moved(path: str) -> LineMatcher | None:
         disk = current(situation.checkout.package, path)
         before = planned(path)
-        return None if disk is None else SequenceMatcher(None, _lines(before or disk), _lines(disk), autojunk=False)
+        return None if disk is None else LineMatcher(None, _lines(before or disk), _lines(disk))
 
     return moved
 
@@ -53,7 +53,7 @@ def _moved(outcome: Outcome, moved: Mover, *, patched: bool) -> list[Place]:
     return sorted(added | {Place(place.path, _line(matcher, place.line)) for place, matcher in found if matcher})
 
 
-def _line(matcher: SequenceMatcher[bytes], line: int) -> int:
+def _line(matcher: LineMatcher, line: int) -> int:
     """Return which line of the second text a line of the first is, or the next one that is left; from 1."""
     for _, first, last, new_first, new_last in matcher.get_opcodes():
         if line - 1 < last:

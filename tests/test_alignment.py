@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillpatch.ledger.alignment import matching_blocks
+from distillpatch.alignment import matching_blocks
 
 LINES = st.lists(st.sampled_from([b"a", b"b", b"c", b""]), max_size=12)
 

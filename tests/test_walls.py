@@ -24,19 +24,20 @@ LEVELS = {
     "errors": (),
     "change": (),
     "syntax": (),
+    "alignment": (),
     # Texts in, texts out.
-    "engine": ("errors", "change", "syntax"),
+    "engine": ("errors", "change", "syntax", "alignment"),
     # Reads a checkout, the environment, git.
     "tree": ("errors", "change", "syntax"),
     # What was done to a checkout, and doing it.
-    "ledger": ("errors", "change", "tree"),
+    "ledger": ("errors", "change", "alignment", "tree"),
     # What training runs have left.
     "runs": ("errors", "tree"),
     "comparison": ("errors", "runs"),
     # Look, plan, change.
     "commands": ("errors", "change", "engine", "tree", "ledger"),
     # Where things are on disk now, and what of this machine matters.
-    "disk_lines": ("engine", "ledger", "commands"),
+    "disk_lines": ("alignment", "engine", "ledger", "commands"),
     "doctor": ("errors", "tree"),
     # Sentences, tables, diffs.
     "report": ("errors", "change", "engine", "tree", "ledger", "commands", "disk_lines", "comparison", "doctor"),

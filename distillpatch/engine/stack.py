@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from distillpatch.alignment import matching_blocks
 from distillpatch.change import FileChange
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import Outcome, Place, Plan, PlanError, make_plan, paths, require
@@ -40,10 +40,6 @@ class Stack:
             first = changes.get(change.path, change)
             changes[change.path] = replace(first, after=change.after)
         return tuple(change for change in changes.values() if change.before != change.after)
-
-    def plan(self, name: str) -> Plan:
-        """Return the plan of the patch set of this name."""
-        return next(plan for own, plan in zip(self.patch_sets, self.plans, strict=True) if own.name == name)
 
     def require(self) -> Stack:
         """Return the stack.
@@ -122,9 +118,5 @@ def _with_final_lines(plan: Plan, after: dict[str, bytes | None], final: dict[st
 
 def _line_numbers(before: bytes, after: bytes) -> dict[int, int]:
     """Return the new number of each line that is in both texts, from 1."""
-    matcher = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
-    return {
-        match.a + offset + 1: match.b + offset + 1
-        for match in matcher.get_matching_blocks()
-        for offset in range(match.size)
-    }
+    blocks = matching_blocks(before.splitlines(), after.splitlines())
+    return {old + offset + 1: new + offset + 1 for old, new, length in blocks for offset in range(length)}

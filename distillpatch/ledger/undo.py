@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from merge3 import Merge3
 
+from distillpatch.alignment import LineMatcher
 from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError
-from distillpatch.ledger.alignment import matching_blocks
 from distillpatch.ledger.places import current, free_name
 from distillpatch.ledger.state import AppliedFile, State, refuse_newer
 from distillpatch.ledger.survey import Condition, survey
@@ -172,22 +173,12 @@ def merge(file: AppliedFile, now: bytes) -> bytes | Overlap:
     if file.original is None or file.patched is None:
         return Overlap(file.path, ((1, max(len(lines), 1)),))
     base, other = file.patched.splitlines(keepends=True), file.original.splitlines(keepends=True)
+    matcher: Any = LineMatcher  # merge3's types ask for plain tuples, which difflib's matches are more than
     merged: list[bytes] = []
     overlapping: list[tuple[int, int]] = []
-    for region in Merge3(base, lines, other, sequence_matcher=_Matcher).merge_regions():
+    for region in Merge3(base, lines, other, sequence_matcher=matcher).merge_regions():
         if region[0] == "conflict":
             overlapping.append((region[3] + 1, max(region[4], region[3] + 1)))
         else:
             merged += {"unchanged": base, "a": lines, "same": lines, "b": other}[region[0]][region[1] : region[2]]
     return Overlap(file.path, tuple(overlapping)) if overlapping else b"".join(merged)
-
-
-class _Matcher:
-    """What `Merge3` asks for the runs of equal lines; difflib's own takes the square of the number of equal lines."""
-
-    def __init__(self, isjunk: None, a: Sequence[bytes], b: Sequence[bytes]) -> None:
-        assert isjunk is None
-        self._blocks = matching_blocks(a, b)
-
-    def get_matching_blocks(self) -> list[tuple[int, int, int]]:
-        return self._blocks

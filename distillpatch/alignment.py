@@ -10,12 +10,25 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from difflib import Match, SequenceMatcher
 
 _Pairs = list[tuple[int, int]]
 
 # How much the search for the fewest changes may take between two anchors: a second, and some 20 MB.
 _MOST_COMPARISONS = 2_000_000
 _MOST_CHANGES = 500
+
+
+class LineMatcher(SequenceMatcher[bytes]):
+    """difflib's matcher, which by itself takes the square of the number of equal lines."""
+
+    def __init__(self, isjunk: None, a: Sequence[bytes], b: Sequence[bytes]) -> None:
+        self._texts = a, b
+        super().__init__(isjunk, a, b, autojunk=False)
+
+    def get_matching_blocks(self) -> list[Match]:
+        """Return the runs of equal lines."""
+        return [Match(*block) for block in matching_blocks(*self._texts)]
 
 
 def matching_blocks(a: Sequence[bytes], b: Sequence[bytes]) -> list[tuple[int, int, int]]:
