@@ -9,7 +9,7 @@ from .AddLoss import FEATURE_LOSSES
 from .distill_models import layer_lists
 from .distill_response import RESPONSE_LOSSES
 
-# The recipes. "default" is what teaches students most; docs/learning.md has the figures. Its losses are scaled as the
+# The recipes. "default" is measured in docs/learning.md. Its losses are scaled as the
 # task loss is, by the batch. "tutorial" is the tutorial's, in which they are not, so their share falls with the batch.
 RECIPES = {
     "default": {

@@ -71,6 +71,12 @@ def checkout(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a release that tests only read."""
+    return releases.unpack("8.4.190", tmp_path_factory.mktemp("pristine"))
+
+
+@pytest.fixture(scope="session")
 def patched(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return a function that returns a folder with a patched release, to train with and not to write in.
 

@@ -15,23 +15,13 @@ from typing import Any
 import click
 import pytest
 import releases
-from click.testing import CliRunner, Result
+from commanded import invoke
 from test_runs import make
 
 from distillpatch import click_group, commands
 from distillpatch.cli import main
 
 Checkout = Callable[[str], Path]
-
-
-def invoke(*arguments: object, **variables: str | None) -> Result:
-    return CliRunner().invoke(main, [*map(str, arguments)], env=variables)
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a release that tests only read."""
-    return releases.unpack("8.4.190", tmp_path_factory.mktemp("pristine"))
 
 
 # Errors: what was expected, where, what next; for programs as well.

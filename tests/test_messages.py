@@ -11,25 +11,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-import releases
-from click.testing import CliRunner, Result
+from commanded import invoke
 
-from distillpatch.cli import main
 from distillpatch.report.page import Output, Span, Table, output, write
 from distillpatch.report.pager import write_paged
 from distillpatch.report.status import local_time
 
 Checkout = Callable[[str], Path]
-
-
-def invoke(*arguments: object, **variables: str | None) -> Result:
-    return CliRunner().invoke(main, [*map(str, arguments)], env=variables)
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a release that tests only read."""
-    return releases.unpack("8.4.190", tmp_path_factory.mktemp("pristine"))
 
 
 # A screen.
@@ -103,8 +91,7 @@ def test_the_doctor_imports_nothing(tmp_path: Path) -> None:
     site = tmp_path / "lib/python3.11/site-packages"
     for name in ("torch", "ultralytics"):
         (site / name).mkdir(parents=True)
-        (site / name / "__init__.py").write_text("__version__ = '8.5.0'\n" + "raise SystemExit('imported')\n" * 0)
-    (site / "torch" / "__init__.py").write_text("raise SystemExit('imported')\n")
+        (site / name / "__init__.py").write_text("__version__ = '8.5.0'\nraise SystemExit('imported')\n")
     (site / "torch" / "version.py").write_text("cuda: Optional[str] = '12.4'\n")
     (site / "torch-1.12.1.dist-info").mkdir()
     (site / "torch-1.12.1.dist-info" / "METADATA").write_text("Name: torch\nVersion: 1.12.1\n")

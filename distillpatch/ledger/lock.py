@@ -77,11 +77,11 @@ def _try_lock(package_dir: Path) -> int | None:
         # A process that is done removes the file, even while others wait for it: then the lock is on nothing.
         if _lock_descriptor(descriptor) and _is_at(place, descriptor):
             _refuse_planted(descriptor, place)
-            kept, descriptor = descriptor, -1
-            return kept
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
+            return descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
     return None
 
 

@@ -37,21 +37,26 @@ def diff_page(changes: Iterable[FileChange]) -> Iterator[Block]:
     changed = [change for change in in_reading_order(changes) if change.before != change.after]
     if not changed:
         return
-    yield from stat_lines(changed)
-    for change in changed:
+    diffs = [[*_file_diff(change)] for change in changed]
+    yield from _stat(changed, diffs)
+    for change, diff in zip(changed, diffs, strict=True):
         yield ""
         before, after = (python_styles(content or b"") for content in (change.before, change.after))
-        for line, number in _file_diff(change):
+        for line, number in diff:
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             styles = (before if text[:1] == "-" else after).get(number, ()) if number else ()
             yield _styled(text, styles, is_header=number is None)
 
 
 def stat_lines(changes: Sequence[FileChange]) -> Iterator[Line]:
-    """Yield how many lines each file gains and loses, and the sum of all."""
+    """Return how many lines each file gains and loses, and the sum of all."""
+    return _stat(changes, [_file_diff(change) for change in changes])
+
+
+def _stat(changes: Sequence[FileChange], diffs: Sequence[Iterable[tuple[bytes, int | None]]]) -> Iterator[Line]:
     counts = []
-    for change in changes:
-        signs = [line[:1] for line, number in _file_diff(change) if number]
+    for diff in diffs:
+        signs = [line[:1] for line, number in diff if number]
         counts.append((signs.count(b"+"), signs.count(b"-")))
     width = max(map(len, [*(change.path for change in changes), files(len(changes))]))
     for change, (added, removed) in zip(changes, counts, strict=True):

@@ -28,17 +28,12 @@ class NotRegularError(OSError):
         super().__init__(errno.EINVAL, f"not a regular file, or larger than {size}", str(place))
 
 
-def step(name: str, place: Path) -> None:
-    """Called before each look at the disk: this is where tests let one fail."""
-
-
 def look(place: Path) -> os.stat_result | None:
     """Return the status of what is at a place, of a symbolic link itself; None if nothing is there.
 
     Raises:
         OSError: It cannot be told whether something is there.
     """
-    step("lstat", place)
     try:
         return os.lstat(place)
     except _ABSENT:
@@ -51,9 +46,8 @@ def follow(place: Path) -> os.stat_result | None:
     Raises:
         OSError: It cannot be told whether something is there.
     """
-    step("stat", place)
     try:
-        return os.stat(place)  # noqa: PTH116 - the step is called once
+        return os.stat(place)  # noqa: PTH116 - the twin of os.lstat()
     except _ABSENT:
         return None
 
@@ -83,13 +77,11 @@ def leads_to_folder(place: Path) -> bool:
 
 def link_text(place: Path) -> str:
     """Return the exact text of a symbolic link."""
-    step("readlink", place)
     return os.readlink(place)  # noqa: PTH115 - Path.readlink() would tidy up ./a//b
 
 
 def names_in(folder: Path) -> list[str]:
     """Return the names in a folder, sorted."""
-    step("listdir", folder)
     return sorted(os.listdir(folder))  # noqa: PTH208 - the names alone
 
 
@@ -125,7 +117,6 @@ def read_regular(place: Path, limit: int, *, through_link: bool = False) -> byte
         raise NotRegularError(place, limit)
     # The status is that of what was opened, and not of what was there a moment before. Opening a FIFO in this way does
     # not wait.
-    step("open", place)
     descriptor = os.open(place, _FLAGS if through_link else _FLAGS | getattr(os, "O_NOFOLLOW", 0))
     try:
         status = os.fstat(descriptor)
@@ -138,7 +129,6 @@ def read_regular(place: Path, limit: int, *, through_link: bool = False) -> byte
 
 def _read(descriptor: int, place: Path, limit: int) -> bytes:
     try:
-        step("read", place)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(limit)
     except OSError as error:
