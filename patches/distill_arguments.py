@@ -23,6 +23,8 @@ RECIPES = {
         "distill_online_weight": 1.0,
         "distill_logit_weight": 3.0,
         "distill_layers": None,  # layers to compare: one list for both models, or [student's, teacher's]
+        "distill_images": None,  # images without labels to learn from as well: a folder, a list of paths, or both
+        "distill_images_ratio": 1.0,  # how many of them come for each image with labels
     },
     "tutorial": {
         "distillonline": False,
@@ -35,10 +37,14 @@ RECIPES = {
         "distill_online_weight": 1.0,
         "distill_logit_weight": 1.0,
         "distill_layers": None,
+        "distill_images": None,
+        "distill_images_ratio": 1.0,
     },
 }
 
-# All train arguments of distillation. model_t is the teacher: a YOLO object, its .model, or the path of its weights.
+# All train arguments of distillation. model_t is the teacher: a YOLO object, its .model, or the path of its weights; or
+# this, for the student's own average.
+AVERAGE = "ema"
 DISTILL_ARGS = ("model_t", "distill_recipe", *RECIPES["default"])
 
 SWITCHES = ("distillonline", "logit_loss")
@@ -52,6 +58,7 @@ PURPOSES = {
     "distill_logit_type": "logit_loss=True",
     "distill_logit_weight": "logit_loss=True",
     "distill_online_weight": "distillonline=True",
+    "distill_images_ratio": "images, distill_images=...",
 }
 
 
@@ -137,10 +144,13 @@ def complete_arguments(args):
         "distill_logit_type": value["logit_loss"],
         "distill_logit_weight": value["logit_loss"],
         "distill_online_weight": value["distillonline"],
+        "distill_images_ratio": value["distill_images"] is not None,
     }
     idle = [key for key in given if not active.get(key, True)]
     if idle:
         raise ValueError(f"{idle[0]}: without effect, it needs {PURPOSES[idle[0]]}")
+    if value["distillonline"] and given.get("model_t") == AVERAGE:
+        raise ValueError(f"distillonline: expected a teacher that learns, not the student's average, model_t={AVERAGE}")
     if not value["logit_loss"] and value["distill_feat_type"] == "none":
         raise ValueError("logit_loss=False and no feature loss: nothing is taught; expected one of them")
     for key in DISTILL_ARGS:
@@ -163,6 +173,8 @@ def _check(args, value):
     for key in ("distill_feat_weight", "distill_online_weight", "distill_logit_weight"):
         if not _is_number(value[key], (int, float)):
             raise ValueError(f"{key}={value[key]!r}: expected a number that is not negative")
+    if not _is_number(value["distill_images_ratio"], (int, float)) or not value["distill_images_ratio"]:
+        raise ValueError(f"distill_images_ratio={value['distill_images_ratio']!r}: expected a number above 0")
     if not _is_number(value["distill_close"], int):
         raise ValueError(f"distill_close={value['distill_close']!r}: expected a number of epochs")
     layer_lists(value["distill_layers"])

@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 import torch.nn as nn
 
-from .distill_arguments import DISTILL_ARGS, complete_arguments, given_arguments
+from .distill_arguments import AVERAGE, DISTILL_ARGS, complete_arguments, given_arguments
+from .distill_images import absolute
 
 LOGGER = logging.getLogger("ultralytics")
 RANK = int(os.getenv("RANK", "-1"))
@@ -64,6 +65,10 @@ def claim_teacher(trainer):
     complete_arguments(args)
     if trainer.resume:
         args.resume = args.model  # releases up to 8.1 do not tell their workers that the run is resumed
+    if args.distill_images is not None:
+        args.distill_images = absolute(args.distill_images)
+    if source == AVERAGE:
+        return source
     model = _as_model(source)
     if model is None:
         args.model_t = str(_find_weights(source, trainer.resume))
@@ -72,14 +77,24 @@ def claim_teacher(trainer):
     return model
 
 
-def load_teacher(teacher):
-    """Return the teacher as a model of the run's own.
+def load_teacher(trainer):
+    """Return the teacher as a model of the run's own, in float32, on the device of the training.
 
     Args:
-        teacher (nn.Module | str): What claim_teacher has returned.
+        trainer (BaseTrainer): Its model_t is what claim_teacher has returned, and its model is a module.
 
     Returns:
-        (nn.Module): The model in float32; a copy of a model, since training must not change the caller's.
+        (nn.Module): A copy of a model, since training must not change the caller's.
+    """
+    source = trainer.model if trainer.model_t == AVERAGE else trainer.model_t
+    return read_model(source).to(trainer.device)
+
+
+def read_model(teacher):
+    """Return a copy of a model in float32, or the model in a file.
+
+    Args:
+        teacher (nn.Module | str): The model, or the path of its weights.
 
     Raises:
         ValueError: If the file holds no YOLO model.
@@ -140,7 +155,7 @@ def _path_of(model):
     path = getattr(model, "pt_path", None)
     if path is None or not Path(path).is_file():
         return None
-    saved, mine = load_teacher(str(path)).state_dict(), model.state_dict()
+    saved, mine = read_model(str(path)).state_dict(), model.state_dict()
     same = saved.keys() == mine.keys() and all(torch.equal(saved[k], mine[k].cpu().to(saved[k].dtype)) for k in saved)
     return str(Path(path).resolve()) if same else None
 

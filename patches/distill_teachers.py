@@ -1,17 +1,26 @@
 # Added by distillpatch. AGPL-3.0, as the Ultralytics code around it.
-"""The kinds of teachers: one that is frozen, and one that goes on learning next to the student."""
+"""The kinds of teachers: one that is frozen, one that goes on learning next to the student, and the student's average."""
 
 from __future__ import annotations
 
+import math
 import os
 
 import torch
 import torch.nn as nn
 
+from .distill_arguments import AVERAGE
 from .distill_models import de_parallel, get_features, head
-from .distill_setup import forget_criterion, load_teacher, save_model
+from .distill_setup import forget_criterion, read_model, save_model
 
 RANK = int(os.getenv("RANK", "-1"))
+
+
+def make_teacher(trainer):
+    """Return the teacher of a run, whose model is trainer.model_t, of the kind that its arguments ask for."""
+    if trainer.args.model_t == AVERAGE:
+        return AverageTeacher(trainer)
+    return OnlineTeacher(trainer) if trainer.args.distillonline else OfflineTeacher(trainer)
 
 
 class OfflineTeacher:
@@ -60,21 +69,43 @@ class OfflineTeacher:
             features (list[torch.Tensor]): Its feature maps, of shape (N, C, H, W).
             logits (dict[str, list[torch.Tensor]]): Its raw outputs by branch, see Watch.take.
         """
+        return (0, *self.look(batch["img"], watch))
+
+    def look(self, images, watch):
+        """Make a forward pass by which the teacher learns nothing.
+
+        Args:
+            images (torch.Tensor): Of shape (N, C, H, W), as the student sees them.
+            watch (Watch): What to catch of the pass.
+
+        Returns:
+            features (list[torch.Tensor]): Feature maps of shape (N, C, H, W).
+            logits (dict[str, list[torch.Tensor]]): Raw outputs by branch, see Watch.take.
+        """
         with torch.no_grad():
             if not watch.branches:  # nobody asks its head
-                return 0, get_features(batch["img"], self.model, watch.layers), {}
+                return get_features(images, self.model, watch.layers), {}
             watch.start(self.model)
-            self.model(batch["img"])
-        return (0, *watch.take())
+            self.model(images)
+        return watch.take()
 
     def clip_gradients(self):
         """Clip the teacher's gradients as the trainer clips the student's, if it has any."""
 
-    def save(self, folder):
-        """Save what a later run needs to resume with this teacher."""
+    def trust(self, progress):
+        """Return how much the teacher counts, from 0 to 1.
 
-    def restore(self, folder):
-        """Restore the teacher as it was when it was saved to a folder."""
+        Args:
+            progress (float): The part of the run that is done.
+        """
+        return 1
+
+    def save(self, folder):
+        """Save what a later run needs to resume with this teacher, and return what it needs beside that, by name."""
+        return {}
+
+    def restore(self, folder, saved):
+        """Restore the teacher as it was when it was saved to a folder, with what was returned then."""
 
 
 class OnlineTeacher(OfflineTeacher):
@@ -140,10 +171,64 @@ class OnlineTeacher(OfflineTeacher):
     def save(self, folder):
         """Save the teacher as a checkpoint that YOLO() opens."""
         save_model(self.model, folder / self.file)
+        return {}
 
-    def restore(self, folder):
+    def restore(self, folder, saved):
         """Restore the teacher as it was when it was saved to a folder."""
-        self.model.load_state_dict(load_teacher(str(folder / self.file)).state_dict())
+        self.model.load_state_dict(read_model(str(folder / self.file)).state_dict())
+
+
+class AverageTeacher(OfflineTeacher):
+    """The student's own exponential moving average, which is steadier than the student is at any step.
+
+    After t steps, an average a of a weight w becomes a + (w - a) * max(1 - DECAY, 9 / (10 + t)). It counts for little
+    while the student knows little: exp(-5 * (1 - x)^2), where x goes from 0 to 1 between the warm-up's end and RISE of
+    the run after it.
+
+    Args:
+        trainer (BaseTrainer): Its model is the student, and its model_t a copy of it.
+
+    References:
+        Tarvainen and Valpola, Mean teachers are better role models, https://arxiv.org/abs/1703.01780
+    """
+
+    kind = "as the student's own average"
+    DECAY = 0.999
+    RISE = 0.3
+
+    def __init__(self, trainer):
+        super().__init__(trainer)
+        self.steps = 0
+
+    def ask(self, batch, watch):
+        """Take the student's weights of this step into the average, and make its one forward pass of a batch."""
+        self._follow(de_parallel(self.trainer.model))
+        return super().ask(batch, watch)
+
+    def _follow(self, student):
+        self.steps += 1
+        share = max(1 - self.DECAY, 9 / (10 + self.steps))
+        with torch.no_grad():
+            for mine, theirs in zip(self.model.state_dict().values(), student.state_dict().values()):
+                if mine.is_floating_point():
+                    mine.lerp_(theirs.to(mine.dtype), share)
+                else:
+                    mine.copy_(theirs)
+
+    def trust(self, progress):
+        """Return how much the average counts, from 0 to 1."""
+        begin = self.trainer.args.warmup_epochs / self.trainer.epochs
+        x = min(max((progress - begin) / self.RISE, 0), 1)
+        return math.exp(-5 * (1 - x) ** 2)
+
+    def save(self, folder):
+        """Return the average and how many steps it is of; a later run resumes with them."""
+        return {"average": self.model.state_dict(), "steps": self.steps}
+
+    def restore(self, folder, saved):
+        """Restore the average as it was when it was saved."""
+        self.model.load_state_dict(saved["average"])
+        self.steps = saved["steps"]
 
 
 def _check_learner(student, teacher):

@@ -12,6 +12,7 @@ import torch.nn as nn
 
 from .AddLoss import FeatureLoss, distill_weight, full_precision
 from .distill_columns import TERMS
+from .distill_images import ImageStream
 from .distill_models import (
     Watch,
     channels,
@@ -23,7 +24,7 @@ from .distill_models import (
 )
 from .distill_response import RESPONSE_LOSSES
 from .distill_setup import read_checkpoint, replacing
-from .distill_teachers import OfflineTeacher, OnlineTeacher
+from .distill_teachers import make_teacher
 
 LOGGER = logging.getLogger("ultralytics")
 RANK = int(os.getenv("RANK", "-1"))
@@ -54,7 +55,7 @@ class Distiller:
         self.weights = {name: getattr(args, term.weight, 0.0) for name, term in TERMS.items()}
         student, teacher = de_parallel(trainer.model), trainer.model_t
         check_pair(student, teacher)
-        self.teacher = (OnlineTeacher if args.distillonline else OfflineTeacher)(trainer)
+        self.teacher = make_teacher(trainer)
         layers_s, layers_t, branches = [], [], []
         if args.distill_feat_type != "none":
             layers_s, layers_t = choose_layers(student, teacher, args.distill_layers, eight=self.tutorial)
@@ -65,6 +66,7 @@ class Distiller:
             compare_names(teacher.names, trainer.data["names"])
         self.watch_student = Watch(layers_s, branches)
         self.watch_teacher = Watch(layers_t, branches)
+        self.images = ImageStream(trainer) if getattr(args, "distill_images", None) else None
 
         trainer.distillloss = FeatureLoss(channels_s, channels_t, args.distill_feat_type).to(trainer.device)
         self.trained = list(trainer.distillloss.parameters())  # not every loss has something to train
@@ -100,8 +102,9 @@ class Distiller:
             )
         if args.logit_loss:
             losses.append(f"{args.distill_logit_type} response loss (weight {args.distill_logit_weight:g})")
+        more = f", also on {self.images.count} images without labels" if self.images else ""
         return (
-            f"Distillation: {args.model_t} teaches {self.teacher.kind} by {' and '.join(losses)}; "
+            f"Distillation: {args.model_t} teaches {self.teacher.kind} by {' and '.join(losses)}{more}; "
             f"recipe {args.distill_recipe}, schedule {args.distill_schedule}"
         )
 
@@ -136,6 +139,8 @@ class Distiller:
     def loss(self, batch):
         """Return what distillation adds to the loss of one batch; one forward pass of the teacher is made.
 
+        With images without labels, both models make a further forward pass, of some of them.
+
         The terms are set as the trainer's attributes and columns as they are weighted, before they are scaled.
 
         Args:
@@ -146,48 +151,74 @@ class Distiller:
         """
         if not self.is_open():
             return 0
-        terms = {name: value * self.weights[name] for name, value in self._terms(batch).items()}
+        size, terms = self._terms(batch)
+        terms = {name: value * self.weights[name] for name, value in terms.items()}
         # Without the graph, which is upstream's to let go of: also where memory has run out, for a smaller batch.
         values = {name: term.detach() if isinstance(term, torch.Tensor) else term for name, term in terms.items()}
         for name, value in values.items():
             setattr(self.trainer, TERMS[name].attribute, value)
         self.trainer.distill_items.add({TERMS[name].column: value for name, value in values.items()})
-        scale = self._scale(batch)
+        scale = self._scale(size)
         return sum(term * scale[name] for name, term in terms.items())
 
-    def _scale(self, batch):
+    def _scale(self, size):
         """Return by what each term is multiplied beside its weight.
 
         As upstream's task losses, the terms that are means over the batch are multiplied by the size of the batch, and
         by the number of processes, over which DDP takes the mean. The tutorial does neither. The loss of a teacher that
         learns is a task loss, which is scaled already.
+
+        Args:
+            size (int): The number of images that the terms are means over, with labels or without.
         """
-        size = 1 if self.tutorial else len(batch["img"])
-        if RANK != -1 and not self.tutorial:
+        if self.tutorial:
+            size = 1
+        elif RANK != -1:
             size *= torch.distributed.get_world_size()
         return {"feature": size, "online": 1, "logit": size}
 
     def _schedule(self):
         """Return how much feature and response loss count at this step of the run."""
         i, nb, trainer = self.trainer.distill_items.batches, len(self.trainer.train_loader), self.trainer
+        step, steps = trainer.epoch * nb + i, trainer.epochs * nb
+        feature = logit = self.teacher.trust(step / steps)
         if self.args.distill_schedule == "cosine":
-            weight = distill_weight(trainer.epoch * nb + i, trainer.epochs * nb)
-            return {"feature": weight, "online": 1, "logit": weight}
-        if self.args.distill_schedule == "epoch":  # the tutorial's: within each epoch, the feature loss alone
-            return {"feature": distill_weight(i, nb), "online": 1, "logit": 1}
-        return {"feature": 1, "online": 1, "logit": 1}
+            feature = logit = logit * distill_weight(step, steps)
+        elif self.args.distill_schedule == "epoch":  # the tutorial's: within each epoch, the feature loss alone
+            feature *= distill_weight(i, nb)
+        return {"feature": feature, "online": 1, "logit": logit}
 
     def _terms(self, batch):
-        """Return the terms by name, before they are weighted and scaled."""
-        trainer, schedule = self.trainer, self._schedule()
-        features_s, logits_s = self.watch_student.take()
-        teacherloss, features_t, logits_t = self.teacher.ask(batch, self.watch_teacher)
-        terms = {"online": teacherloss, "logit": 0}
-        terms["feature"] = trainer.distillloss(features_s, [t.detach() for t in features_t])
+        """Return the number of images, and the terms by name, before they are weighted and scaled."""
+        schedule, size = self._schedule(), len(batch["img"])
+        teacherloss, *caught_t = self.teacher.ask(batch, self.watch_teacher)
+        terms = self._compare(*self.watch_student.take(), *caught_t)
+        if self.images:
+            images = self.images.take(size)
+            more, total = self._compare(*self._look(images)), size + len(images)
+            terms = {name: (terms[name] * size + more[name] * len(images)) / total for name in terms}
+            size = total
+        terms["online"] = teacherloss
+        return size, {name: terms[name] * schedule[name] for name in TERMS}
+
+    def _look(self, images):
+        """Have both models look at images without labels, and return what is caught of the student and of the teacher.
+
+        The student is called without the wrapper of DDP, which allows one forward pass a step. The gradients of both
+        passes join at the parameters, where the wrapper takes its means of them.
+        """
+        student = de_parallel(self.trainer.model)
+        self.watch_student.start(student)
+        student(images)
+        return (*self.watch_student.take(), *self.teacher.look(images, self.watch_teacher))
+
+    def _compare(self, features_s, logits_s, features_t, logits_t):
+        """Return the feature and the response loss of what was caught of both models, by name: means over the images."""
+        terms = {"feature": self.trainer.distillloss(features_s, [t.detach() for t in features_t]), "logit": 0}
         if logits_s:
-            with full_precision(trainer.device):
+            with full_precision(self.trainer.device):
                 terms["logit"] = self.response(logits_s, logits_t, self._branch_weights())
-        return {name: terms[name] * schedule[name] for name in TERMS}
+        return terms
 
     def _branch_weights(self):
         """Return how much the task loss weighs each branch of the student's head; YOLO26 changes it by the epoch."""
@@ -204,6 +235,8 @@ class Distiller:
         """Unhook both models and forget what was caught of them: a forward pass may have been interrupted."""
         self.watch_student.stop()
         self.watch_teacher.stop()
+        if self.images:
+            self.images.stop()
 
     def _resume(self):
         """Restore what was saved with the checkpoint that is resumed, which may lie in another folder than the run."""
@@ -241,7 +274,7 @@ class Distiller:
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
         try:
             de_parallel(self.trainer.distillloss).load_state_dict(state["distillloss"])
-            self.teacher.restore(folder)
+            self.teacher.restore(folder, state.get("teacher", {}))
         except RuntimeError as e:
             raise ValueError(f"model_t: expected the teacher that {folder} was trained with: {e}") from e
         return state["epoch"]
@@ -251,9 +284,13 @@ def save_distillation(trainer):
     """Save, beside last.pt, what a later run needs to resume the distillation; and a teacher that learns."""
     if trainer.model_t is None:
         return
-    trainer.distiller.teacher.save(trainer.wdir)
+    state = {
+        "epoch": trainer.epoch,
+        "distillloss": de_parallel(trainer.distillloss).state_dict(),
+        "teacher": trainer.distiller.teacher.save(trainer.wdir),
+    }
     with replacing(trainer.wdir / STATE) as path:
-        torch.save({"epoch": trainer.epoch, "distillloss": de_parallel(trainer.distillloss).state_dict()}, path)
+        torch.save(state, path)
 
 
 def finish_distillation(trainer):

@@ -78,7 +78,7 @@ def test_arguments_of_distillation_outside_of_a_training_are_refused(
 # (8.0.136 opens nothing of torch.save(model).)
 TEACHERS = """
 import shutil
-from ultralytics.utils.distill_setup import load_teacher
+from ultralytics.utils.distill_setup import read_model
 
 save_teacher()
 whole = YOLO("teacher.pt").model
@@ -86,7 +86,7 @@ torch.save(whole, "whole.pt")
 shutil.copy("teacher.pt", "yolov8s.pt")
 for name in ("whole.pt", "yolov8s"):
     trainer = train("run", model_t=name)
-    same = load_teacher(trainer.args.model_t).state_dict()
+    same = read_model(trainer.args.model_t).state_dict()
     report(**{name: all(torch.equal(v, same[k]) for k, v in whole.float().state_dict().items())})
 """
 

@@ -14,7 +14,7 @@ def landing(checkout: Patched) -> str:
     """Check where it landed, and return the code that it hangs on."""
     setup = checkout.trainer("_setup_train")
     moved, built = setup.one(r"self\.model_t = "), setup.one(r"self\.distiller = ")
-    loaded = "self.model_t = load_teacher(self.model_t).to(self.device)"
+    loaded = "self.model_t = load_teacher(self)"
     if moved.text != loaded or built.text != "self.distiller = Distiller(self)":
         fail(f"expected the teacher on the device and a Distiller, found {moved.text} and {built.text}")
     guard = built.guarded(statements=2)
@@ -118,7 +118,7 @@ BREAKS: tuple[Break, ...] = (
     Break(
         "the teacher is where the student is",
         PATCH,
-        "+     self.model_t = load_teacher(self.model_t).to(self.device)\n",
+        "+     self.model_t = load_teacher(self)\n",
         "",
         "modifications::lands and m03",
     ),

@@ -66,7 +66,7 @@ BREAKS = (
     Break(
         "a resumed run has the same online teacher",
         TEACHERS,
-        "        self.model.load_state_dict(load_teacher(str(folder / self.file)).state_dict())\n",
+        "        self.model.load_state_dict(read_model(str(folder / self.file)).state_dict())\n",
         "        pass\n",
         "resume::same_teacher and 8.2.50",
     ),

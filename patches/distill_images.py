@@ -1,0 +1,201 @@
+# Added by distillpatch. AGPL-3.0, as the Ultralytics code around it.
+"""Images without labels, from which a student learns by its teacher's predictions alone.
+
+They are not upstream's to load: it takes an image without a label file for one that shows nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+LOGGER = logging.getLogger("ultralytics")
+RANK = int(os.getenv("RANK", "-1"))
+
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+GREY = (114, 114, 114)  # what upstream fills the borders of images with
+CHANGES = ("translate", "scale", "degrees", "fliplr", "flipud", "hsv_h", "hsv_s", "hsv_v")  # train arguments
+
+
+def find_images(source):
+    """Return the paths of images.
+
+    Args:
+        source (str | Path | list): A folder, which is searched with all folders in it; an image; a text file with a
+            path a line, relative ones being relative to its folder; or a list of such.
+
+    Returns:
+        (list[str]): Absolute paths, sorted, each of them once.
+
+    Raises:
+        FileNotFoundError: If there is no such file or folder.
+        ValueError: If one of them has no images.
+    """
+    found = set()
+    for path in source if isinstance(source, (list, tuple)) else [source]:
+        images = _images(Path(path).expanduser())
+        if not images:
+            raise ValueError(f"distill_images={path}: expected images, with a name that ends in {', '.join(SUFFIXES)}")
+        found.update(str(image.resolve()) for image in images)
+    return sorted(found)
+
+
+def absolute(source):
+    """Return what images are found by, with absolute paths: as a string, or a list of them.
+
+    Args:
+        source (str | Path | list): As find_images takes it; it is looked at, so that a mistake is told at once.
+    """
+    find_images(source)
+    if isinstance(source, (list, tuple)):
+        return [absolute(path) for path in source]
+    return str(Path(source).expanduser().resolve())
+
+
+def _images(path):
+    """Return the images that one path stands for."""
+    if path.is_dir():
+        return [image for image in path.rglob("*") if image.suffix.lower() in SUFFIXES]
+    if not path.is_file():
+        raise FileNotFoundError(f"distill_images={path}: expected a folder, an image or a list of images")
+    if path.suffix.lower() != ".txt":
+        return [path] if path.suffix.lower() in SUFFIXES else []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [image for line in lines if line.strip() for image in _images(path.parent / line.strip())]
+
+
+class UnlabelledImages(Dataset):
+    """Images as a student sees those with labels: of the size of the training, and changed as its arguments say.
+
+    The arguments are those of CHANGES. There is no mosaic: four images in one are nothing that the student will be given.
+
+    Args:
+        paths (list[str]): The images.
+        args (SimpleNamespace): The arguments of the run.
+    """
+
+    def __init__(self, paths, args):
+        self.paths, self.size = paths, args.imgsz
+        self.changes = SimpleNamespace(**{name: getattr(args, name) for name in CHANGES})  # for processes of their own
+
+    def __len__(self):
+        """Return the number of images."""
+        return len(self.paths)
+
+    def __getitem__(self, draw):
+        """Return an image.
+
+        Args:
+            draw (tuple[int, int]): Its number, and a seed for how it is changed.
+
+        Returns:
+            (torch.Tensor): Of shape (3, imgsz, imgsz), in RGB and of type uint8.
+
+        Raises:
+            ValueError: If no image can be read.
+        """
+        number, seed = draw
+        for _ in self.paths:
+            image = _read(self.paths[number])
+            if image is not None:
+                changed = self._change(image, np.random.default_rng(seed))
+                return torch.from_numpy(np.ascontiguousarray(changed[..., ::-1].transpose(2, 0, 1)))
+            LOGGER.warning(f"distill_images: {self.paths[number]} cannot be read, the next image is taken instead")
+            number = (number + 1) % len(self.paths)
+        raise ValueError("distill_images: none of the images can be read")
+
+    def _change(self, image, random):
+        """Return an image of the size of the training: fitted in, moved, turned, flipped, and in other colours."""
+        args, size, (height, width) = self.changes, self.size, image.shape[:2]
+        fit = size / max(height, width)
+        image = cv2.resize(image, None, fx=fit, fy=fit, interpolation=cv2.INTER_AREA if fit < 1 else cv2.INTER_LINEAR)
+        height, width = image.shape[:2]
+        turn, zoom = random.uniform(-args.degrees, args.degrees), 1 + random.uniform(-args.scale, args.scale)
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, zoom)
+        matrix[:, 2] += (size - np.array([width, height])) / 2 + random.uniform(-args.translate, args.translate, 2) * size
+        image = cv2.warpAffine(image, matrix, (size, size), borderValue=GREY)
+        for axis, chance in ((1, args.fliplr), (0, args.flipud)):
+            if random.random() < chance:
+                image = np.flip(image, axis)
+        return _recolour(image, 1 + random.uniform(-1, 1, 3) * (args.hsv_h, args.hsv_s, args.hsv_v))
+
+
+def _read(path):
+    """Return an image in BGR; None if it cannot be read. cv2.imread fails on names that are not ASCII, on Windows."""
+    try:
+        return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        return None
+
+
+def _recolour(image, gains):
+    """Multiply hue, saturation and value of an image in BGR."""
+    hsv = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_BGR2HSV).astype(np.float32) * gains.astype(np.float32)
+    hsv[..., 0] %= 180
+    return cv2.cvtColor(hsv.clip(0, 255).astype(np.uint8), cv2.COLOR_HSV2BGR)
+
+
+class _Draws(Sampler):
+    """Which images come, and how each is changed, without end: each image once a round, each process its own part.
+
+    It has a random generator of its own, so that images with labels come as they would come without these.
+    """
+
+    def __init__(self, count, seed):
+        self.count, self.seed = count, seed
+
+    def __iter__(self):
+        random = np.random.default_rng(self.seed)
+        processes, number = (torch.distributed.get_world_size(), RANK) if RANK != -1 else (1, 0)
+        drawn = 0
+        while True:
+            for image, seed in zip(random.permutation(self.count), random.integers(2**31, size=self.count)):
+                if drawn % processes == number:
+                    yield int(image), int(seed)
+                drawn += 1
+
+
+class ImageStream:
+    """What the images without labels of a run are taken from, as many at a time as are wanted.
+
+    Args:
+        trainer (BaseTrainer): Its arguments hold the images, distill_images, and how many there are for each image with
+            labels, distill_images_ratio.
+    """
+
+    def __init__(self, trainer):
+        args = trainer.args
+        self.device, self.ratio = trainer.device, args.distill_images_ratio
+        images = UnlabelledImages(find_images(args.distill_images), args)
+        self.count = len(images)
+        workers = min(args.workers, os.cpu_count() or 1)
+        draws = _Draws(len(images), args.seed)
+        self._loader = DataLoader(images, batch_size=None, sampler=draws, num_workers=workers)
+        self._stream = None
+
+    def take(self, labelled):
+        """Return the next images.
+
+        Args:
+            labelled (int): The number of images with labels of this step.
+
+        Returns:
+            (torch.Tensor): Of shape (N, 3, imgsz, imgsz), in RGB, from 0 to 1, on the device of the training.
+        """
+        if self._stream is None:
+            self._stream = iter(self._loader)
+        count = max(1, math.floor(labelled * self.ratio + 0.5))
+        images = torch.stack([next(self._stream) for _ in range(count)])
+        return images.to(self.device, non_blocking=True).float() / 255
+
+    def stop(self):
+        """End the processes that load images."""
+        self._stream = None
