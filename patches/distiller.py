@@ -12,6 +12,7 @@ import torch.nn as nn
 
 from .AddLoss import FeatureLoss, distill_weight, full_precision
 from .distill_columns import TERMS
+from .distill_gradient import report_shares, warmup_steps
 from .distill_images import ImageStream
 from .distill_models import (
     Watch,
@@ -50,6 +51,7 @@ class Distiller:
     def __init__(self, trainer):
         self.trainer = trainer
         self.epoch = -1  # that was last begun
+        self.told = False  # what share of the student's gradient it sends
         self.args = args = trainer.args
         self.tutorial = args.distill_recipe == "tutorial"
         self.weights = {name: getattr(args, term.weight, 0.0) for name, term in TERMS.items()}
@@ -157,9 +159,23 @@ class Distiller:
         values = {name: term.detach() if isinstance(term, torch.Tensor) else term for name, term in terms.items()}
         for name, value in values.items():
             setattr(self.trainer, TERMS[name].attribute, value)
-        self.trainer.distill_items.add({TERMS[name].column: value for name, value in values.items()})
         scale = self._scale(size)
-        return sum(term * scale[name] for name, term in terms.items())
+        terms = {name: term * scale[name] for name, term in terms.items()}
+        if not self.told and self._is_warm():
+            self.told = report_shares(self.trainer, {k: v for k, v in terms.items() if k != "online" and _has_graph(v)})
+        self.trainer.distill_items.add({TERMS[name].column: value for name, value in values.items()})
+        return sum(terms.values())
+
+    def _is_warm(self):
+        """Return whether this process tells of this step: it is past the warm-up, and the teacher has its full weight."""
+        step, steps = self._step()
+        after = min(warmup_steps(self.args, steps // self.trainer.epochs), steps - 1)
+        return RANK in (-1, 0) and step >= after and (self.teacher.trust(step / steps) > 0.99 or step == steps - 1)
+
+    def _step(self):
+        """Return the number of this step in the run, from 0 on, and the number of all of them."""
+        nb = len(self.trainer.train_loader)
+        return self.trainer.epoch * nb + self.trainer.distill_items.batches, self.trainer.epochs * nb
 
     def _scale(self, size):
         """Return by what each term is multiplied beside its weight.
@@ -179,13 +195,13 @@ class Distiller:
 
     def _schedule(self):
         """Return how much feature and response loss count at this step of the run."""
-        i, nb, trainer = self.trainer.distill_items.batches, len(self.trainer.train_loader), self.trainer
-        step, steps = trainer.epoch * nb + i, trainer.epochs * nb
+        step, steps = self._step()
         feature = logit = self.teacher.trust(step / steps)
         if self.args.distill_schedule == "cosine":
             feature = logit = logit * distill_weight(step, steps)
         elif self.args.distill_schedule == "epoch":  # the tutorial's: within each epoch, the feature loss alone
-            feature *= distill_weight(i, nb)
+            nb = len(self.trainer.train_loader)
+            feature *= distill_weight(step % nb, nb)
         return {"feature": feature, "online": 1, "logit": logit}
 
     def _terms(self, batch):
@@ -278,6 +294,10 @@ class Distiller:
         except RuntimeError as e:
             raise ValueError(f"model_t: expected the teacher that {folder} was trained with: {e}") from e
         return state["epoch"]
+
+
+def _has_graph(value):
+    return isinstance(value, torch.Tensor) and value.requires_grad
 
 
 def save_distillation(trainer):

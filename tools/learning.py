@@ -43,6 +43,7 @@ from learning_arms import (
 )
 from learning_data import SIZE
 from learning_report import interval, write_page
+from learning_variants import VARIANTS
 from training import execute
 
 # The curve of mAP over steps has this many points; one seed in `CURVES` has one.
@@ -68,12 +69,15 @@ report(map=final[0], map50=final[1], curve=[], cpu=0, wall=0)
 CODE = """
 import time
 
+import torch
+
 def begin(trainer):
     clock[:] = time.process_time(), time.perf_counter()
 
 def end(trainer):
     clock[:] = [now - then for now, then in zip((time.process_time(), time.perf_counter()), clock)]
 
+{variant}
 clock = []
 student = YOLO({start!r})
 if {nudged!r}:
@@ -156,6 +160,7 @@ class Bench:
             start=str(stage.start(job.data)),
             nudged=job.arm == "alone again",
             arguments=arguments,
+            variant=VARIANTS.get(job.arm, ""),
             weights=str(folder / "run/weights"),
             points=[pace * point for point in range(1, POINTS)] if job.seed in CURVES else [],
         )

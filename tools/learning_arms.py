@@ -60,7 +60,20 @@ PATCHED: dict[str, dict[str, Any]] = {
     "soft 3, first teacher": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0, "model_t": FIRST_TEACHER},
     "soft 3, cosine": {**SOFT, "distill_schedule": "cosine", "distill_logit_weight": 3.0},
     "soft 3, images": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0, "distill_images": IMAGES},
+    "soft 3, images times 2": {
+        **SOFT,
+        **CONSTANT,
+        "distill_logit_weight": 3.0,
+        "distill_images": IMAGES,
+        "distill_images_ratio": 2.0,
+    },
     "soft 3, cwd 0.3": {**SOFT, **CONSTANT, **CWD, "distill_logit_weight": 3.0},
+    # Variants: learning_variants.py says what they are.
+    "soft 3, difference": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
+    "soft 3, difference times 5": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
+    "soft 3, teacher's assignment": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
+    "online": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0, "distillonline": True},
+    "ema": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0, "model_t": "ema"},
 }
 ARMS = {**PRISTINE, **PATCHED}
 

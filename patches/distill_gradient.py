@@ -1,0 +1,68 @@
+# Added by distillpatch. AGPL-3.0, as the Ultralytics code around it.
+"""How much of what the student learns comes from its teacher: told once in a run, since nothing else shows it."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import torch
+
+from .distill_columns import TERMS
+from .distill_models import de_parallel
+
+LOGGER = logging.getLogger("ultralytics")
+
+# A teacher that sends less than the one hardly teaches, and one that sends more than the other drowns the labels.
+LEAST, MOST = 0.03, 1.0
+
+
+def warmup_steps(args, steps_per_epoch):
+    """Return how many steps the learning rate takes to warm up, as upstream counts them.
+
+    Args:
+        args (SimpleNamespace): The arguments of the run.
+        steps_per_epoch (int): The batches of an epoch.
+    """
+    return max(round(args.warmup_epochs * steps_per_epoch), 100) if args.warmup_epochs > 0 else 0
+
+
+def report_shares(trainer, terms):
+    """Say what distillation sends the student, as a share of the gradient that its task sends.
+
+    Each loss makes a backward pass of its own, which no parameter is changed by.
+
+    Args:
+        trainer (BaseTrainer): Its loss is the task's loss of one batch.
+        terms (dict[str, torch.Tensor]): By name, what distillation adds to it for the student.
+
+    Returns:
+        (bool): Whether it could be said; not in a batch in which the task, or an overflow, sends no gradient.
+    """
+    scaler = getattr(trainer, "scaler", None)
+    scale = scaler.get_scale() if scaler is not None and scaler.is_enabled() else 1.0  # for gradients in half precision
+    losses = {"task": trainer.loss.sum(), "all": sum(terms.values()), **terms}
+    try:
+        norms = {name: _norm(loss * scale, de_parallel(trainer.model)) for name, loss in losses.items()}
+    except torch.cuda.OutOfMemoryError:
+        LOGGER.warning("Distillation: there is no memory to measure what share of the gradient it sends")
+        return True
+    if not norms["task"] or not all(map(math.isfinite, norms.values())):
+        return False
+    shares = {name: norm / norms["task"] for name, norm in norms.items()}
+    parts = ", ".join(f"{TERMS[name].column} {shares[name]:.1%}" for name in terms)
+    LOGGER.info(f"Distillation: it sends the student {shares['all']:.1%} of the gradient that the task sends ({parts})")
+    weights = " or ".join(TERMS[name].weight for name in terms)
+    if shares["all"] < LEAST:
+        LOGGER.warning(f"Distillation: below {LEAST:.0%} the teacher hardly teaches; try a larger {weights}")
+    if shares["all"] > MOST:
+        LOGGER.warning(f"Distillation: above {MOST:.0%} the teacher outweighs the labels; try a smaller {weights}")
+    return True
+
+
+def _norm(loss, model):
+    """Return the norm of the gradient that a loss sends into the parameters of a model that are trained."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+    squares = [g.double().pow(2).sum() for g in gradients if g is not None]
+    return float(torch.stack(squares).sum().sqrt()) if squares else 0.0

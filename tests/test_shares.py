@@ -1,0 +1,85 @@
+"""The line that says what share of the student's gradient comes from distillation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lessons import lesson
+from releases import TRAINING_LOOPS
+
+pytestmark = pytest.mark.training
+
+# One step of each training, from the same start: the share is the last step's, which is the first.
+SCRIPT = """
+from ultralytics.models.yolo.detect import DetectionTrainer
+
+
+class Observed(DetectionTrainer):
+    def optimizer_step(self):
+        self.gradient = torch.cat([p.grad.double().flatten() for p in self.model.parameters() if p.grad is not None])
+        super().optimizer_step()
+
+
+def gradient(name, **options):
+    print(f"TRAINING {name}")
+    torch.manual_seed(0)
+    model = YOLO("yolov8n.yaml")
+    model.train(trainer=Observed, **{**SETTINGS, "name": name, "model_t": "teacher.pt", **options})
+    return model.trainer.gradient
+
+
+save_teacher()
+both = dict(distill_feat_type="cwd", batch=16, nbs=16)
+zero = dict(distill_feat_weight=0.0, distill_logit_weight=0.0)
+task = gradient("task", **both, **zero)
+facts = {"feature": dict(distill_logit_weight=0.0), "logit": dict(distill_feat_weight=0.0), "all": {}}
+report(**{k: float((gradient(k, **both, **v) - task).norm() / task.norm()) for k, v in facts.items()})
+gradient("drowned", **both, distill_logit_weight=1e4)
+gradient("late", batch=8, nbs=8, epochs=3, warmup_epochs=1)
+gradient("average", batch=8, nbs=8, epochs=3, warmup_epochs=1, model_t="ema")
+"""
+
+SHARE = r"Distillation: it sends the student ([\d.]+)% of the gradient that the task sends \((.*)\)"
+
+
+@pytest.fixture(scope="module", params=TRAINING_LOOPS)
+def run(
+    request: pytest.FixtureRequest,
+    patched: Callable[[str], Path],
+    digits: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Any:
+    """Make the trainings, in one process."""
+    return lesson(patched(request.param), tmp_path_factory.mktemp(request.param), digits, SCRIPT)
+
+
+def _said(run: Any) -> dict[str, str]:
+    parts = run.log.split("TRAINING ")[1:]
+    return {part.partition("\n")[0].strip(): part for part in parts}
+
+
+def test_the_share_is_that_of_the_gradient_that_distillation_adds(run: Any) -> None:
+    said = _said(run)
+    for name in ("feature", "logit", "all"):
+        (share, _), *more = re.findall(SHARE, said[name])
+        assert not more
+        assert float(share) / 100 == pytest.approx(run.facts[name], rel=0.01, abs=0.001)
+    _, parts = re.findall(SHARE, said["all"])[0]
+    singles = [re.findall(SHARE, said[name])[0][0] for name in ("feature", "logit")]
+    assert re.findall(r"(\w+) ([\d.]+)%", parts) == [("dfeaLoss", singles[0]), ("dlogitLoss", singles[1])]
+
+
+def test_a_share_that_is_too_small_or_too_large_is_warned_of(run: Any) -> None:
+    said = _said(run)
+    assert "below 3% the teacher hardly teaches; try a larger distill_feat_weight or distill_logit_weight" in said["task"]
+    assert "above 100% the teacher outweighs the labels; try a smaller" in said["drowned"]
+    assert "teacher hardly" not in said["drowned"]
+
+
+def test_it_is_said_once_at_the_end_of_the_warm_up(run: Any) -> None:
+    for name in ("late", "average"):
+        assert len(re.findall(SHARE, _said(run)[name])) == 1

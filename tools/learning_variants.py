@@ -1,0 +1,57 @@
+"""What was tried beside what the patches offer, as code that changes them in the process of one run."""
+
+# The class term of Bridging Cross-task Protocol Inconsistency (arXiv 2308.14286): each place and class counts by how far
+# the student is from the teacher there.
+DIFFERENCE = """
+from ultralytics.utils import distill_response as response
+from ultralytics.utils.distill_response import F, SoftTargets
+
+class Differing(SoftTargets):
+    def _branch(self, levels_s, levels_t):
+        loss = super()._branch(levels_s, levels_t)
+        s, t = (response._split(levels, bins)[1] for levels, bins in ((levels_s, self.bins_s), (levels_t, self.bins_t)))
+        p_t = t.detach().sigmoid()
+        total = p_t.amax(2).sum().clamp(min=len(p_t))
+        bce = F.binary_cross_entropy_with_logits(s, p_t, reduction="none")
+        entropy = F.binary_cross_entropy_with_logits(t.detach(), p_t, reduction="sum")
+        far = (s.detach().sigmoid() - p_t).abs()
+        return loss + self.cls * ({factor} * (far * bce).sum() - bce.sum() + entropy) / total
+
+response.RESPONSE_LOSSES["soft"] = Differing
+"""
+
+# PP-YOLOE's distillation (PaddleDetection): the places that answer for an object are those that suit the teacher.
+ASSIGNMENT = """
+from ultralytics.utils.distiller import Distiller
+from ultralytics.utils.loss import v8DetectionLoss
+from ultralytics.utils.ops import xywh2xyxy
+from ultralytics.models.yolo.detect import DetectionTrainer
+
+seen = {}
+watch, prepare, begin = Distiller.watch, DetectionTrainer.preprocess_batch, v8DetectionLoss.__init__
+
+def look(self):
+    with torch.no_grad():
+        boxes, scores = self.trainer.model_t(seen["images"])[0].transpose(1, 2).split((4, 10), 2)
+    seen.update(boxes=xywh2xyxy(boxes), scores=scores)
+    watch(self)
+
+def prepared(self, batch):
+    batch = prepare(self, batch)
+    seen["images"] = batch["img"]
+    return batch
+
+def begun(self, *args, **kwargs):
+    begin(self, *args, **kwargs)
+    assign = self.assigner.forward
+    self.assigner.forward = lambda scores, boxes, *rest: assign(seen["scores"], seen["boxes"], *rest)
+
+Distiller.watch, DetectionTrainer.preprocess_batch, v8DetectionLoss.__init__ = look, prepared, begun
+"""
+
+# By the name of the arm.
+VARIANTS = {
+    "soft 3, difference": DIFFERENCE.replace("{factor}", "1.0"),
+    "soft 3, difference times 5": DIFFERENCE.replace("{factor}", "5.0"),
+    "soft 3, teacher's assignment": ASSIGNMENT,
+}
