@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from .distill_models import input_channels
+
 LOGGER = logging.getLogger("ultralytics")
 RANK = int(os.getenv("RANK", "-1"))
 
@@ -75,7 +77,7 @@ def _images(path):
 class UnlabelledImages(Dataset):
     """Images as a student sees those with labels: of the size of the training, and changed as its arguments say.
 
-    The arguments are those of CHANGES. There is no mosaic: four images in one are nothing that the student will be given.
+    The arguments are those of CHANGES. There is no mosaic: no student will be given four images in one.
 
     Args:
         paths (list[str]): The images.
@@ -120,7 +122,8 @@ class UnlabelledImages(Dataset):
         height, width = image.shape[:2]
         turn, zoom = random.uniform(-args.degrees, args.degrees), 1 + random.uniform(-args.scale, args.scale)
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, zoom)
-        matrix[:, 2] += (size - np.array([width, height])) / 2 + random.uniform(-args.translate, args.translate, 2) * size
+        move = random.uniform(-args.translate, args.translate, 2) * size
+        matrix[:, 2] += (size - np.array([width, height])) / 2 + move
         image = cv2.warpAffine(image, matrix, (size, size), borderValue=GREY)
         for axis, chance in ((1, args.fliplr), (0, args.flipud)):
             if random.random() < chance:
@@ -169,10 +172,15 @@ class ImageStream:
     Args:
         trainer (BaseTrainer): Its arguments hold the images, distill_images, and how many there are for each image with
             labels, distill_images_ratio.
+
+    Raises:
+        ValueError: If the student does not look at images in colour.
     """
 
     def __init__(self, trainer):
-        args = trainer.args
+        args, looks_at = trainer.args, input_channels(trainer.model)
+        if looks_at != 3:
+            raise ValueError(f"distill_images: expected a model of 3 image channels, not {looks_at}")
         self.device, self.ratio = trainer.device, args.distill_images_ratio
         images = UnlabelledImages(find_images(args.distill_images), args)
         self.count = len(images)

@@ -1,5 +1,5 @@
 # Added by distillpatch. AGPL-3.0, as the Ultralytics code around it.
-"""The kinds of teachers: one that is frozen, one that goes on learning next to the student, and the student's average."""
+"""The kinds of teachers: one is frozen, one goes on learning next to the student, one is the student's own average."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ class Distiller:
         return sum(terms.values())
 
     def _is_warm(self):
-        """Return whether this process tells of this step: it is past the warm-up, and the teacher has its full weight."""
+        """Return whether this process reports on this step: after the warm-up, when the teacher has its full weight."""
         step, steps = self._step()
         after = min(warmup_steps(self.args, steps // self.trainer.epochs), steps - 1)
         return RANK in (-1, 0) and step >= after and (self.teacher.trust(step / steps) > 0.99 or step == steps - 1)
@@ -229,7 +229,7 @@ class Distiller:
         return (*self.watch_student.take(), *self.teacher.look(images, self.watch_teacher))
 
     def _compare(self, features_s, logits_s, features_t, logits_t):
-        """Return the feature and the response loss of what was caught of both models, by name: means over the images."""
+        """Return the feature and the response loss of what was caught of both models, by name."""
         terms = {"feature": self.trainer.distillloss(features_s, [t.detach() for t in features_t]), "logit": 0}
         if logits_s:
             with full_precision(self.trainer.device):

@@ -121,6 +121,26 @@ CASES = {
         "ValueError",
         r"distill_schedule='linear': expected one of constant, cosine, epoch",
     ),
+    "images that do not exist": Case(
+        "model_t=teacher, distill_images='nowhere'",
+        "FileNotFoundError",
+        r"distill_images=nowhere: expected a folder, an image or a list of images",
+    ),
+    "images that are none": Case(
+        "model_t=teacher, distill_images='teacher.pt'",
+        "ValueError",
+        r"distill_images=teacher.pt: expected images, with a name that ends in .bmp, .jpeg, .+",
+    ),
+    "share of images": Case(
+        "model_t=teacher, distill_images='.', distill_images_ratio=0",
+        "ValueError",
+        r"distill_images_ratio=0: expected a number above 0",
+    ),
+    "average that learns": Case(
+        "model_t='ema', distillonline=True",
+        "ValueError",
+        r"distillonline: expected a teacher that learns, not the student's average, model_t=ema",
+    ),
     "end": Case("model_t=teacher, distill_close=-1", "ValueError", r"distill_close=-1: expected a number of epochs"),
     **{
         f"{argument} without its loss": Case(
@@ -134,6 +154,7 @@ CASES = {
             ("distill_logit_type", "'soft'", "distill_recipe='tutorial'", "logit_loss=True"),
             ("distill_logit_weight", "1.0", "distill_recipe='tutorial'", "logit_loss=True"),
             ("distill_online_weight", "1.0", "logit_loss=True", "distillonline=True"),
+            ("distill_images_ratio", "2.0", "logit_loss=True", "images, distill_images=..."),
         )
     },
     "online": Case(

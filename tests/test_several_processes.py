@@ -99,6 +99,7 @@ torch.save({"model": build("yolov8s.yaml", 1), "epoch": -1, "train_args": {"task
 train("parts", PARTS, fix_statistics, distill_feat_type="mimic", distill_logit_type="mse", **OFF)
 train("tutorial", PARTS, fix_statistics, distill_recipe="tutorial", distill_feat_type="mimic", **OFF)
 train("copies", COPIES, distillonline=True, distill_feat_type="cwd")
+train("images", PARTS, fix_statistics, distill_feat_type="mimic", distill_images=FRAMES, **OFF)
 '''
 
 # No image is augmented, and all are in one batch.
@@ -150,11 +151,12 @@ def gradients(
     """Train as one process and as two; return what each found, the one process first."""
     folder, tree = tmp_path_factory.mktemp(request.param), patched(request.param)
     copies = copies_of_one(digits, folder / "copies")
-    code = f"PARTS, COPIES = {str(digits)!r}, {str(copies)!r}\n{JOINED}"
+    names = f"PARTS, COPIES, FRAMES = {str(digits)!r}, {str(copies)!r}, {str(digits.parent / 'images/train')!r}"
+    code = f"{names}\n{JOINED}"
     runs = side_by_side(tree, folder, digits, code, {"alone": {}, **two_ranks()})
     return {
         training: [torch.load(run.folder / f"{training}-gradients.pt", weights_only=False) for run in runs]
-        for training in ("parts", "tutorial", "copies")
+        for training in ("parts", "tutorial", "copies", "images")
     }
 
 
@@ -165,7 +167,7 @@ def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> 
     return float((first - second).norm() / first.norm())
 
 
-@pytest.mark.parametrize(("training", "models"), [("parts", 2), ("tutorial", 2), ("copies", 3)])
+@pytest.mark.parametrize(("training", "models"), [("parts", 2), ("tutorial", 2), ("copies", 3), ("images", 2)])
 def test_two_processes_make_the_gradient_of_one_on_the_joined_batch(
     gradients: dict[str, list[dict[str, Any]]], training: str, models: int
 ) -> None:

@@ -1,7 +1,7 @@
 """What was tried beside what the patches offer, as code that changes them in the process of one run."""
 
-# The class term of Bridging Cross-task Protocol Inconsistency (arXiv 2308.14286): each place and class counts by how far
-# the student is from the teacher there.
+# The class term of Bridging Cross-task Protocol Inconsistency (arXiv 2308.14286): each place and class counts by how
+# far the student is from the teacher there.
 DIFFERENCE = """
 from ultralytics.utils import distill_response as response
 from ultralytics.utils.distill_response import F, SoftTargets
@@ -28,7 +28,7 @@ from ultralytics.utils.ops import xywh2xyxy
 from ultralytics.models.yolo.detect import DetectionTrainer
 
 seen = {}
-watch, prepare, begin = Distiller.watch, DetectionTrainer.preprocess_batch, v8DetectionLoss.__init__
+watch, prepare, loss = Distiller.watch, DetectionTrainer.preprocess_batch, v8DetectionLoss.__call__
 
 def look(self):
     with torch.no_grad():
@@ -41,12 +41,15 @@ def prepared(self, batch):
     seen["images"] = batch["img"]
     return batch
 
-def begun(self, *args, **kwargs):
-    begin(self, *args, **kwargs)
-    assign = self.assigner.forward
-    self.assigner.forward = lambda scores, boxes, *rest: assign(seen["scores"], seen["boxes"], *rest)
+def lost(self, *args, **kwargs):
+    if "forward" not in vars(self.assigner):
+        assign = self.assigner.forward
+        self.assigner.forward = lambda scores, boxes, *rest: (
+            assign(seen["scores"], seen["boxes"], *rest) if torch.is_grad_enabled() else assign(scores, boxes, *rest)
+        )
+    return loss(self, *args, **kwargs)
 
-Distiller.watch, DetectionTrainer.preprocess_batch, v8DetectionLoss.__init__ = look, prepared, begun
+Distiller.watch, DetectionTrainer.preprocess_batch, v8DetectionLoss.__call__ = look, prepared, lost
 """
 
 # By the name of the arm.
