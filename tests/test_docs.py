@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
+import pictures
 import pytest
+import releases
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGES = (
@@ -18,6 +22,8 @@ PAGES = (
     "docs/cost.md",
     "docs/forks.md",
     "docs/guarantees.md",
+    "docs/how-it-works.md",
+    "docs/json.md",
     "docs/releases.md",
 )
 
@@ -46,6 +52,42 @@ def test_the_readme_claims_the_releases_that_were_checked() -> None:
     passed, checked, oldest, newest = found.groups()
     assert passed == checked
     assert f"Every ultralytics release from {oldest} to {newest}, all {checked} of them" in page("README.md")
+
+
+def test_the_readme_compares_by_figures_that_were_measured() -> None:
+    """Its first screen has figures of docs/forks.md and docs/cost.md, which say how each was measured."""
+    forks = re.findall(r"\| (?:patched|refused)[^|]+\| +(\d+) \|", page("docs/forks.md"))
+    (checkouts,) = re.findall(r"makes of (\d+) checkouts", page("docs/forks.md"))
+    (seconds,) = re.findall(r"`diff` on 8\.4\.190 takes (\S+) CPU seconds", page("docs/cost.md"))
+    table = page("README.md").split("**When upstream's own is enough")[0]
+    refused = int(forks[3])
+    assert f"{int(checkouts) - refused} of [{checkouts} public forks]" in table and f"the other {refused} are" in table
+    assert f"planned in [{seconds} s]" in table
+
+
+def test_upstreams_own_distillation_is_where_the_readme_says() -> None:
+    (first,) = re.findall(r"\| (8\.\S+) and newer \|", page("README.md"))
+    has_it = {}
+    for release in ("8.4.60", first, releases.PINNED[-1]):
+        with zipfile.ZipFile(releases.wheel(release)) as archive:
+            has_it[release] = "ultralytics/nn/distill_model.py" in archive.namelist()
+    assert has_it == {"8.4.60": False, first: True, releases.PINNED[-1]: True}
+
+
+@pytest.mark.one_python
+@pytest.mark.parametrize("name", pictures.SESSIONS)
+def test_a_picture_shows_what_the_commands_print(name: str, checkout: Callable[[str], Path]) -> None:
+    """`make pictures` draws it again. Counts of lines and releases may differ, files, words and commands may not."""
+    picture = page(f"docs/pictures/{name}.svg")
+    root = checkout(pictures.RELEASE)
+    assert _shown_in(picture) == _shown_in(pictures.draw(pictures.session(pictures.SESSIONS[name], root), name))
+    assert not re.search(r"url\((?!#)|@import|<image|href", picture)
+
+
+def _shown_in(picture: str) -> str:
+    """Return the text of a picture, apart from the size of numbers."""
+    texts = re.findall(r"<text[^>]*>(.*?)</text>", picture)
+    return re.sub(r"\s+", " ", re.sub(r"\d+", "0", unescape("".join(texts)).replace("\xa0", " ")))
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/guarantees.md"])
