@@ -129,10 +129,16 @@ def test_a_failing_read_of_a_recovery_loses_nothing(
 def test_a_folder_that_may_not_be_entered_is_not_taken_for_an_empty_one(
     tmp_path: Path, failpoints: Failpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As after a crash, `chmod 600 .distillpatch/run/before`, a command, and `chmod 700`: the originals come back."""
+    """As after a crash, `chmod 600 .distillpatch/run/before`, a command, and `chmod 700`: the originals come back.
+
+    What is said meanwhile is true: that the changes cannot be undone yet or, where none was made, what is left.
+    """
     stage = Stage(tmp_path, "apply")
     moments = dict(stage.moments(failpoints, stage.run))
-    package = stage.fresh(moments["rename done"])
+    crashed = {
+        r"cannot be undone yet\. Could not read or write .*/before/\d+: Permission": moments["rename done"],
+        r", or none is\. What that run left .* cannot be removed yet\. .*/before/": moments["rename journal.json"],
+    }
     look = os.lstat
 
     def refused(place: Path, **options: Any) -> os.stat_result:
@@ -140,12 +146,14 @@ def test_a_folder_that_may_not_be_entered_is_not_taken_for_an_empty_one(
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
         return look(place, **options)
 
-    monkeypatch.setattr(os, "lstat", refused)
-    with pytest.raises(DistillpatchError, match=r"cannot be undone yet\. Could not read or write .*/before/\d+: Perm"):
-        recovery(package)
-    monkeypatch.setattr(os, "lstat", look)
-    assert recovery(package)
-    assert everything(package.parent) == stage.before
+    for message, moment in crashed.items():
+        package = stage.fresh(moment)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "lstat", refused)
+            with pytest.raises(DistillpatchError, match=message):
+                recovery(package)
+        assert recovery(package)
+        assert everything(package.parent) == stage.before
 
 
 # Flushing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distillpatch.ledger.disk import flush_folder, remove_folder, rename, unlink
@@ -28,16 +28,23 @@ JOURNAL = "journal.json"
 DONE = "done"
 
 UNDONE = "was interrupted: its changes have been undone."
-COMPLETED = "was interrupted after its last change: all of its changes are in place, and what it left has been removed."
-TIDIED = "was interrupted before its first change or after its last: what it left has been removed."
+COMPLETED = "was interrupted after its last change: all of its changes are in place."
+TIDIED = "was interrupted: all of its changes are in place, or none is."
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What became of a run, and what there is to say of single files."""
+    """What became of a run.
+
+    Attributes:
+        outcome: As a sentence without its subject.
+        remarks: What there is to say of single files.
+        leftover: Why what the run left in its own folder is still there; None if it was removed.
+    """
 
     outcome: str
     remarks: str = ""
+    leftover: OSError | None = None
 
 
 def is_tidy(package_dir: Path) -> bool:
@@ -60,7 +67,13 @@ def recover_run(package_dir: Path, release: str) -> str | None:
             f"An interrupted run of distillpatch on {package_dir} cannot be undone yet. {reason(error)}. Nothing that "
             "it needs was removed: solve this, and run any distillpatch command again."
         ) from error
-    return f"An earlier run of distillpatch on {package_dir} {settled.outcome}{settled.remarks}"
+    told = f"An earlier run of distillpatch on {package_dir} {settled.outcome}{settled.remarks}"
+    if settled.leftover is not None:
+        raise TransactionError(
+            f"{told} What that run left in its own folder cannot be removed yet. {reason(settled.leftover)}. Solve this, "
+            "and run any distillpatch command again."
+        ) from settled.leftover
+    return told
 
 
 def settle(package_dir: Path, release: str) -> Settled:
@@ -68,19 +81,26 @@ def settle(package_dir: Path, release: str) -> Settled:
 
     Raises:
         DistillpatchError: The journal cannot be relied on.
-        OSError: Something cannot be read or written; all that is needed to try again is still there.
+        OSError: A change cannot be undone, or it cannot be told whether there was one; all that is needed to try again
+            is still there.
     """
+    settled = _settle_changes(package_dir, release)
+    try:
+        collect(package_dir)
+    except OSError as error:
+        return replace(settled, leftover=error)
+    return settled
+
+
+def _settle_changes(package_dir: Path, release: str) -> Settled:
     run = package_dir / STATE_DIR / RUN
     if exists(run / JOURNAL):
-        settled = Settled(UNDONE, _roll_back(package_dir, release))
-    elif exists(run / DONE):
+        return Settled(UNDONE, _roll_back(package_dir, release))
+    if exists(run / DONE):
         read_journal(run / DONE, package_dir.name)  # which refuses what a newer distillpatch has left
         flush_folder(run)  # or else a power cut may bring the journal back, without what it needs
-        settled = Settled(COMPLETED)
-    else:
-        settled = Settled(TIDIED)
-    collect(package_dir)
-    return settled
+        return Settled(COMPLETED)
+    return Settled(TIDIED)
 
 
 def _roll_back(package_dir: Path, release: str) -> str:

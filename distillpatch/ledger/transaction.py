@@ -132,9 +132,12 @@ def commit(held: Held, changes: Sequence[FileChange], state: State | None) -> No
         _end(error, _undo(held, error))
         raise
     # The run is complete. What fails from here on is left to the next command.
-    with suppress(OSError):
-        flush_folder(package_dir / STATE_DIR / RUN)
-        collect(package_dir)
+    try:
+        with suppress(OSError):
+            flush_folder(package_dir / STATE_DIR / RUN)
+            collect(package_dir)
+    except KeyboardInterrupt as error:
+        _end(error, Settled(COMPLETED))
 
 
 def _stage(held: Held, steps: Sequence[Step]) -> None:

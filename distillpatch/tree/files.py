@@ -128,11 +128,13 @@ def read_regular(place: Path, limit: int, *, through_link: bool = False) -> byte
 
 
 def _read(descriptor: int, place: Path, limit: int) -> bytes:
+    content = bytearray()
     try:
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(limit)
+        while part := os.read(descriptor, limit - len(content)):
+            content += part
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(place)) from error  # which names no file by itself
+    return bytes(content)
 
 
 def _leads_somewhere(place: Path) -> bool:

@@ -30,8 +30,8 @@ BREAKS = (
     Break(
         "a run that was killed is undone by the next command",
         RECOVERY,
-        "settled = Settled(UNDONE, _roll_back(package_dir, release))",
-        "settled = Settled(UNDONE)",
+        "return Settled(UNDONE, _roll_back(package_dir, release))",
+        "return Settled(UNDONE)",
         "transaction",
     ),
     Break(
