@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from distillpatch import __version__
-from distillpatch.click_group import Group, settings
+from distillpatch.click_group import Group, mark, settings
 from distillpatch.errors import DistillpatchError
 
 # LibCST, rich and what needs them are imported by the commands that do: --help and completion need a tenth of the time.
 if TYPE_CHECKING:
     from distillpatch.change import FileChange
-    from distillpatch.commands import Situation
+    from distillpatch.commands import Reached, Situation, Wanted
     from distillpatch.engine.patchset import PatchSet
+    from distillpatch.ledger.undo import Edited
     from distillpatch.report.page import Block, Output
     from distillpatch.report.status import Context
     from distillpatch.tree.checkout import Checkout
@@ -107,6 +108,7 @@ def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
         settings().package = checkout.package
         _note(checkout_notes(checkout))
         _note([recover(checkout.package, checkout.release)])
+        settings().at_start = mark(checkout.package)
         command(checkout, **options)
 
     return located
@@ -180,7 +182,7 @@ def apply(checkout: Checkout, patch_set: PatchSet | None, dry_run: bool) -> None
             return
         reached = commands.Reached(situation)
     else:
-        reached = commands.reach(checkout, wanted)
+        reached = _reach(checkout, wanted)
     context = _context(reached.situation)
     _note([reached.recovered])
     if settings().as_json:
@@ -216,7 +218,7 @@ def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: boo
             return
         reached = commands.Reached(situation)
     else:
-        reached = commands.reach(checkout, commands.without_set(name), edited)
+        reached = _reach(checkout, commands.without_set(name), edited)
     _note([reached.recovered])
     if settings().as_json:
         _print_json(reverted_report(reached))
@@ -327,6 +329,15 @@ def show_help(context: click.Context, name: str | None) -> None:
     if name and found is None:
         raise click.UsageError(f"No such command {name!r}. All commands: distillpatch --help")
     click.echo(found.get_help(click.Context(found, info_name=name, parent=parent)) if found else parent.get_help())
+
+
+def _reach(checkout: Checkout, wanted: Wanted, *edited: Edited) -> Reached:
+    from distillpatch import commands
+
+    reached = commands.reach(checkout, wanted, *edited)
+    if reached.run is not None:
+        settings().done = "All changes of this run are in place."
+    return reached
 
 
 def _context(situation: Situation) -> Context:

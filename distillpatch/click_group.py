@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -26,12 +28,16 @@ class Settings:
         as_json: Whether results and errors are for a program.
         error_code: With what to exit after an error.
         package: The package that the command works on, once it is known.
+        at_start: What tells that the package was changed since the command began; None until that is known.
+        done: What the command has done to the package, as a sentence; "" as long as that is nothing.
     """
 
     color: str = "auto"
     as_json: bool = False
     error_code: int = 1
     package: Path | None = None
+    at_start: object = None
+    done: str = ""
 
     def check(self, value: bool) -> bool:
         """Keep exit code 1 for the answer "no", if there is a question; return whether there is."""
@@ -70,7 +76,7 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            fail(options, "Interrupted", _state_after_interrupt(options.package), _INTERRUPTED)
+            fail(options, "Interrupted", f"Interrupted. {_tree_after_interrupt(options)}", _INTERRUPTED)
         except InterruptedRun as error:
             fail(options, "Interrupted", str(error), _INTERRUPTED)
         except click.UsageError as error:
@@ -80,23 +86,48 @@ class Group(click.Group):
             if not options.as_json:
                 raise error from None
             fail(options, type(error).__name__, error.format_message(), error.exit_code)
-        except DistillpatchError as error:
-            fail(options, type(error).__name__, f"{error}{_advice(error, options)}", options.error_code)
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever reads our output has seen enough, which is no error
+        except (DistillpatchError, OSError) as error:
+            if options.done:
+                _finish(error, options.done)
+            if _is_unread(error):
                 raise
-            place = error.filename or "cannot write the output"
-            fail(
-                options, "OSError", f"{place}: {error.strerror or error}.{_advice(error, options)}", options.error_code
-            )
+            kind = type(error).__name__ if isinstance(error, DistillpatchError) else "OSError"
+            fail(options, kind, f"{_message(error)}{_advice(error, options)}", options.error_code)
 
 
 def fail(options: Settings, kind: str, message: str, code: int) -> None:
     """End with an error: a message on stderr and, for a program, the same on stdout as JSON."""
     if options.as_json:
-        click.echo(json.dumps({"format": 1, "error": {"kind": kind, "message": message}}, indent=2))
-    click.echo(f"Error: {message}" if code != _INTERRUPTED else message, err=True)
+        with suppress(OSError):  # it may be what has failed
+            click.echo(json.dumps({"format": 1, "error": {"kind": kind, "message": message}}, indent=2))
+    _leave(f"Error: {message}" if code != _INTERRUPTED else message, code)
+
+
+def _finish(error: DistillpatchError | OSError, done: str) -> None:
+    """End after an error that came when all was done: the exit code says what became of the package."""
+    _leave("" if _is_unread(error) else f"Note: {_message(error)} {done}", 0)
+
+
+def _leave(message: str, code: int) -> None:
+    with suppress(OSError):
+        if message:
+            click.echo(message, err=True)
+    if sys.stdout is not None:
+        with suppress(OSError):  # what could not be written would be tried again at the exit, and change its code
+            descriptor = sys.stdout.fileno()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
     sys.exit(code)
+
+
+def _is_unread(error: BaseException) -> bool:
+    """Return whether whoever reads our output has seen enough, which is no error."""
+    return isinstance(error, OSError) and error.errno == errno.EPIPE
+
+
+def _message(error: DistillpatchError | OSError) -> str:
+    if isinstance(error, DistillpatchError):
+        return str(error)
+    return f"{error.filename or 'cannot write the output'}: {error.strerror or error}."
 
 
 def _advice(error: BaseException, options: Settings) -> str:
@@ -111,10 +142,27 @@ def _advice(error: BaseException, options: Settings) -> str:
     return f"\nRun distillpatch as {owner}, or install ultralytics in an environment of your own and patch that."
 
 
-def _state_after_interrupt(package: Path | None) -> str:
-    """Return what an interrupted command has left."""
-    if package is None:
-        return "Interrupted. Nothing was changed."
-    if (package / ".distillpatch" / "run").exists():
-        return "Interrupted. The next command restores what was left half done: distillpatch status"
-    return "Interrupted. No file is half written. What is there now: distillpatch status"
+def _tree_after_interrupt(options: Settings) -> str:
+    """Return what an interrupted command has left; only what was seen of it."""
+    from distillpatch.tree.files import exists
+
+    if options.done or options.package is None:
+        return options.done or "Nothing was changed."
+    with suppress(OSError):
+        if exists(options.package / ".distillpatch" / "run"):
+            return "The next command restores what was left half done: distillpatch status"
+        if options.at_start == mark(options.package):
+            return "Nothing was changed."
+    return "No file is half written. What is there now: distillpatch status"
+
+
+def mark(package: Path) -> object:
+    """Return what is another after each run that has changed a package: which file its state is.
+
+    Raises:
+        OSError: It cannot be told.
+    """
+    from distillpatch.tree.files import look
+
+    status = look(package / ".distillpatch" / "state.json")
+    return "none" if status is None else (status.st_dev, status.st_ino, status.st_mtime_ns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
@@ -248,18 +248,25 @@ class Reached:
         situation: What there was, and what was wanted.
         run: What was done; None if there was nothing to do.
         recovered: What was done about an earlier run that was interrupted, as a sentence to print, or None.
-        unsaved: The files that were changed although they had changes that are not committed to git.
     """
 
     situation: Situation
     run: Run | None = None
     recovered: str | None = None
-    unsaved: list[str] = field(default_factory=list)
 
     @property
     def plans(self) -> tuple[Plan, ...]:
         """The plans of the wanted patch sets."""
         return self.situation.stack.plans
+
+    @cached_property
+    def unsaved(self) -> list[str]:
+        """The files that were patched although they had changes that are not committed to git, which may take its time."""
+        if self.run is None or self.run.state is None:
+            return []
+        changes = self.situation.stack.changes
+        before = {change.path: change.before for change in changes if change.before is not None}
+        return uncommitted(self.situation.checkout.root, before)
 
 
 def examine(checkout: Checkout, wanted: Wanted = as_it_is, edited: Edited = Edited.REFUSE) -> Situation:
@@ -298,16 +305,7 @@ def reach(checkout: Checkout, wanted: Wanted, edited: Edited = Edited.REFUSE) ->
             return Reached(situation, recovered=held.recovered)
         run = situation.run()
         commit(held, run.changes, run.state)
-    # Without the lock, since git may take its time.
-    return Reached(situation, run, held.recovered, _unsaved(situation, run))
-
-
-def _unsaved(situation: Situation, run: Run) -> list[str]:
-    """Return the files that were patched although they had changes that are not committed to git."""
-    if run.state is None:
-        return []
-    before = {change.path: change.before for change in situation.stack.changes if change.before is not None}
-    return uncommitted(situation.checkout.root, before)
+    return Reached(situation, run, held.recovered)
 
 
 def explain_one(checkout: Checkout, patch_set: PatchSet, number: int) -> tuple[Outcome, tuple[FileChange, ...]]:

@@ -18,7 +18,7 @@ import releases
 from commanded import invoke
 from test_runs import make
 
-from distillpatch import click_group, commands
+from distillpatch import cli, click_group, commands
 from distillpatch.cli import main
 
 Checkout = Callable[[str], Path]
@@ -120,20 +120,47 @@ def test_remedies_can_be_pasted(tmp_path: Path) -> None:
     assert f"pip install -e '{root}'" in told.stderr and f"distillpatch apply '{root}'" in told.stdout
 
 
-@pytest.mark.parametrize("left", [True, False], ids=["half done", "tidy"])
-def test_ctrl_c_tells_the_state_of_the_tree(left: bool, checkout: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (None, "Nothing was changed."),
+        ("run", "The next command restores what was left half done: distillpatch status"),
+        ("state.json", "No file is half written. What is there now: distillpatch status"),
+    ],
+)
+def test_ctrl_c_tells_the_state_of_the_tree(
+    left: str | None, told: str, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = checkout("8.2.50")
 
     def interrupted(*_: Any) -> None:
         if left:
-            (root / "ultralytics/.distillpatch/run").mkdir(parents=True)
+            (root / "ultralytics/.distillpatch" / left).mkdir(parents=True)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "examine", interrupted)
-    told = invoke("apply", root)
-    assert told.exit_code == 130 and "Aborted" not in told.stderr
-    assert ("The next command restores what was left half done" in told.stderr) == left
-    assert "distillpatch status" in told.stderr
+    result = invoke("apply", root)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (130, f"Interrupted. {told}")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(5, "Input/output error", "/x"), BrokenPipeError(32, "")])
+def test_what_happens_after_the_last_change_does_not_hide_it(
+    error: BaseException, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = checkout("8.2.50")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    for command in ("apply", "revert"):
+        with monkeypatch.context() as patch:
+            patch.setattr(cli, "_print", fail)
+            told = invoke(command, root)
+        done = "All changes of this run are in place."
+        expected = {5: (0, f"Note: /x: Input/output error. {done}"), 32: (0, ""), None: (130, f"Interrupted. {done}")}
+        code, last = expected[getattr(error, "errno", None)]
+        assert told.exit_code == code and last in told.stderr and "Error" not in told.stderr
+        assert (root / "ultralytics/utils/AddLoss.py").exists() == (command == "apply")
 
 
 def test_ctrl_c_while_starting_is_no_traceback(tmp_path: Path) -> None:
@@ -147,14 +174,34 @@ def test_ctrl_c_while_starting_is_no_traceback(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (130, "Interrupted. Nothing was changed.\n")
 
 
-@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">/dev/full"])
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", ">/dev/full", "--json >/dev/full"])
 def test_an_output_that_is_closed_or_full(redirection: str, pristine: Path) -> None:
-    command = f"{sys.executable} -m distillpatch diff {pristine} {redirection}"
-    env = {**os.environ, "PYTHONPATH": str(Path(click_group.__file__).parent.parent)}
-    result = subprocess.run(["sh", "-c", command], env=env, capture_output=True, text=True)
+    result = in_a_shell(f"diff {pristine} {redirection}")
     assert result.returncode == 1 and "Traceback" not in result.stderr
     if redirection != "2>&-":
         assert re.search("stdout or stderr is closed|cannot write the output: No space left", result.stderr)
+
+
+@pytest.mark.parametrize("output", [">/dev/full", "--json >/dev/full", "2>/dev/full", "| true"])
+def test_the_exit_code_of_apply_is_that_of_the_tree(output: str, checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    # A shell has the exit code of what comes after a pipe.
+    command = f"apply {root} {output}" if output != "| true" else f"apply {root}; echo $? >&2; }} | true"
+    result = in_a_shell(command, "{ " if output == "| true" else "")
+    is_patched = (root / "ultralytics/utils/AddLoss.py").exists()
+    code = int(result.stderr.split()[-1]) if output == "| true" else result.returncode
+    assert (code == 0) == is_patched and "Traceback" not in result.stderr and "Error" not in result.stderr
+    if output.endswith(" >/dev/full") or output.startswith(">"):
+        note = "Note: cannot write the output: No space left on device. All changes of this run are in place."
+        assert is_patched and note in result.stderr
+    if output == "| true":
+        assert is_patched
+
+
+def in_a_shell(arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    command = f"{before}{sys.executable} -m distillpatch {arguments}"
+    env = {**os.environ, "PYTHONPATH": str(Path(click_group.__file__).parent.parent)}
+    return subprocess.run(["sh", "-c", command], env=env, capture_output=True, text=True)
 
 
 def test_help_is_a_command_as_well() -> None:

@@ -42,7 +42,7 @@ LEVELS = {
     # Sentences, tables, diffs.
     "report": ("errors", "change", "engine", "tree", "ledger", "commands", "disk_lines", "comparison", "doctor"),
     # How commands end.
-    "click_group": ("errors",),
+    "click_group": ("errors", "tree"),
     "cli": (
         *("errors", "change", "engine", "tree", "ledger", "commands", "disk_lines", "doctor", "comparison", "runs"),
         *("report", "click_group"),
