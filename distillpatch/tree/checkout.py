@@ -10,6 +10,7 @@ from pathlib import Path
 
 from distillpatch.errors import DistillpatchError
 from distillpatch.tree.environment import PACKAGE, Place, first_holding, is_package, version_of
+from distillpatch.tree.files import cannot_be_imported
 
 NEWEST_TESTED = "8.4.190"
 """The newest release in docs/releases.md."""
@@ -84,8 +85,9 @@ def _folders_in(folder: Path) -> Iterator[Path]:
     try:
         with os.scandir(folder) as entries:
             yield from sorted(Path(entry.path) for entry in entries if _is_folder(entry))
-    except OSError:
-        return  # a folder that may be entered and not listed
+    except OSError as error:
+        if not cannot_be_imported(error):  # a folder may be entered and not listed
+            raise
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -157,7 +159,11 @@ def _several_found(place: Place, which: str) -> CheckoutError:
 def _checkout(root: Path, found: str, *, is_named: bool = False) -> Checkout:
     root = root.resolve()
     release = version_of(root / PACKAGE)
-    assert release is not None
+    if release is None:
+        raise CheckoutError(
+            f"{root / PACKAGE / '__init__.py'} stated a version a moment ago and no longer does: something else is "
+            "changing the package. Nothing was changed; run the command again when that is done."
+        )
     if (root / PACKAGE / "yolo" / "engine").is_dir() and not (root / PACKAGE / _TRAINER).is_file():
         raise CheckoutError(
             f"{root / PACKAGE} is ultralytics {release}, whose trainer still lies under ultralytics/yolo/. "

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from distillpatch.syntax import parse
-from distillpatch.tree.files import read_regular
+from distillpatch.tree.files import cannot_be_imported, read_regular
 
 PACKAGE = "ultralytics"
 PYTHON_PATH = "PYTHONPATH"
@@ -78,20 +78,31 @@ def is_package(folder: Path) -> bool:
 
 
 def version_of(package: Path) -> str | None:
-    """Return the version that a package's ``__init__.py`` states, without running it; only one that can be printed."""
+    """Return the version that a package's ``__init__.py`` states, without running it; only one that can be printed.
+
+    Raises:
+        OSError: The disk failed, so that it cannot be told whether there is a package.
+    """
     version = constant(package / "__init__.py", "__version__")
     return version if isinstance(version, str) and version.isprintable() else None
 
 
 def constant(file: Path, name: str) -> object:
-    """Return the literal that a module assigns to a name, or None."""
+    """Return the literal that a module assigns to a name, or None.
+
+    Raises:
+        OSError: The disk failed.
+    """
     try:
         tree = parse(_content(file))
         for node in tree.body:
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
             if any(isinstance(target, ast.Name) and target.id == name for target in targets):
                 return ast.literal_eval(getattr(node, "value", node))
-    except (OSError, ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+    except OSError as error:
+        if not cannot_be_imported(error):
+            raise
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         pass  # not a module, or not a literal
     return None
 
@@ -172,7 +183,9 @@ def _editable_projects(folder: Path) -> Iterator[Path]:
 def read_text(file: Path) -> str:
     try:
         return _content(file).decode(errors="replace")
-    except OSError:
+    except OSError as error:
+        if not cannot_be_imported(error):
+            raise
         return ""
 
 

@@ -28,6 +28,12 @@ class NotRegularError(OSError):
         super().__init__(errno.EINVAL, f"not a regular file, or larger than {size}", str(place))
 
 
+def cannot_be_imported(error: OSError) -> bool:
+    """Return whether an error means that there is no module here for this user; any other is a fault of the disk."""
+    absent = isinstance(error, (*_ABSENT, PermissionError, NotRegularError))
+    return absent or error.errno in (errno.ELOOP, errno.ENAMETOOLONG)
+
+
 def look(place: Path) -> os.stat_result | None:
     """Return the status of what is at a place, of a symbolic link itself; None if nothing is there.
 

@@ -1,0 +1,138 @@
+"""A disk that fails to read under whole commands, on the patched files of a release: what is said of the tree is true."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import releases
+from commanded import invoke
+from test_cli import outdated
+from test_reads import ALL, ERRORS, Faults
+from test_transaction import files_in_use
+from trees import Tree, copy, everything
+
+from distillpatch.engine import stack
+from distillpatch.engine.patchset import PatchSet
+from distillpatch.engine.plan import Plan, make_plan, paths
+from distillpatch.ledger import disk, state_file
+from distillpatch.tree.patch_folder import built_in
+
+STRIDE = 1 if ALL else 60
+
+
+def apply(root: Path) -> None:
+    told = invoke("apply", root)
+    assert told.exit_code == 0, told.stderr
+
+
+def edit(root: Path) -> None:
+    """Edit a line that apply has added."""
+    trainer = root / "ultralytics/engine/trainer.py"
+    trainer.write_bytes(trainer.read_bytes().replace(b"self.distiller.watch()", b"self.distiller.watch()  # mine"))
+
+
+def crash(root: Path) -> None:
+    """Apply, in a process that dies as it replaces a file."""
+
+    class Killed(BaseException):
+        pass
+
+    def step(name: str, place: Path) -> None:
+        if (name, place.name) == ("rename", "plotting.py"):
+            disk.step = lambda *_: dead()
+
+    def dead() -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(disk, "step", step)
+        invoke("apply", root)
+    assert (root / "ultralytics/.distillpatch/run/journal.json").exists()
+
+
+RUNS: Mapping[str, tuple[tuple[Callable[[Path], None], ...], tuple[str, ...]]] = {
+    "apply": ((), ("apply",)),
+    "revert": ((apply,), ("revert",)),
+    "upgrade": ((apply, outdated), ("apply",)),
+    "restore": ((apply, edit), ("revert", "--restore-original")),
+    "recovery": ((crash,), ("status",)),
+}
+
+
+class Now(datetime):
+    @classmethod
+    def now(cls, *_: Any) -> datetime:
+        return cls(2026, 1, 2, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan each text once, stop the clock, and spare the disk."""
+    known: dict[object, Plan] = {}
+
+    def plan(patch_set: PatchSet, files: Mapping[str, bytes | None], release: str, package: Mapping[str, bytes]) -> Plan:
+        key = patch_set.digest, tuple(files.items()), release, tuple(package.items())
+        return known.get(key) or known.setdefault(key, make_plan(patch_set, files, release, package))
+
+    monkeypatch.setattr(stack, "make_plan", plan)
+    monkeypatch.setattr(state_file, "datetime", Now)
+    monkeypatch.setattr("os.fsync", lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a release of which there is only what is patched, for the sake of time."""
+    base = tmp_path_factory.mktemp("release")
+    whole = releases.unpack("8.4.190", base / "whole")
+    for path in ("ultralytics/__init__.py", *built_in().edited_files):
+        place = base / "root" / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (whole / path).rename(place)
+    record = next(whole.glob("ultralytics-*.dist-info/RECORD"))
+    (base / "root" / record.parent.name).mkdir()
+    record.rename(base / "root" / record.parent.name / "RECORD")
+    (base / "root/ultralytics/utils").mkdir(exist_ok=True)
+    return base / "root"
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "lasting"])
+@pytest.mark.parametrize("name", RUNS)
+def test_a_command_whose_reads_fail_says_what_is_true_and_loses_nothing(
+    name: str, lasting: bool, release: Path, tmp_path: Path
+) -> None:
+    earlier, command = RUNS[name]
+    start = copy(release, tmp_path / "start")
+    for run in earlier:
+        run(start)
+    faults = Faults(tmp_path / "tree")
+    root = copy(start, tmp_path / "tree")
+    with faults.failing(None):
+        told = invoke(*command, root)
+    assert told.exit_code == 0, told.stderr
+    reads, after = faults.count, everything(root)
+    before = after if name == "recovery" else everything(start)
+    assert reads > 100
+    for number in range(0, reads, STRIDE):
+        for error in ERRORS if ALL else ERRORS[number // STRIDE % 3 :][:1]:
+            root = copy(start, tmp_path / "tree")
+            with faults.failing(number, error, lasting=lasting):
+                told = invoke(*command, root)
+            case = (number, errno.errorcode[error], told.exit_code, told.stderr)
+            assert told.exception is None or isinstance(told.exception, SystemExit), case
+            check(everything(root), before, after, told.exit_code, told.stderr, case)
+            assert invoke("status", root).exit_code == 0
+            assert everything(root) == (before if told.exit_code else after), case
+
+
+def check(now: Tree, before: Tree, after: Tree, code: int, said: str, case: object) -> None:
+    """What a command has said of the tree is true at that moment, before any other command."""
+    if code == 0:
+        assert files_in_use(now) == files_in_use(after), case
+    if "Nothing was changed" in said or "Every file is as it was before" in said:
+        assert files_in_use(now) == files_in_use(before), case
