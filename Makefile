@@ -53,7 +53,7 @@ fuzz:  ## try 10,000 broken files, states and journals each, and 500 edited chec
 		-m "not training"
 
 faults:  ## have every read of every run and recovery fail, once and for good
-	DISTILLPATCH_FAULTS=1 $(IN) main python -m pytest -n auto --dist worksteal tests/test_reads.py
+	DISTILLPATCH_FAULTS=1 $(IN) main python -m pytest -n auto --dist worksteal -rP tests/test_reads.py tests/test_failing_disks.py
 
 breaks:  ## break each promise in a copy of the project, and require that a test notices
 	$(IN) main python tools/breaks.py

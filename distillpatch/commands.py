@@ -261,7 +261,7 @@ class Reached:
 
     @cached_property
     def unsaved(self) -> list[str]:
-        """The files that were patched although they had changes that are not committed to git, which may take its time."""
+        """The patched files that had changes that are not committed to git, which may take its time."""
         if self.run is None or self.run.state is None:
             return []
         changes = self.situation.stack.changes

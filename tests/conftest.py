@@ -6,13 +6,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 import releases
+from failing_reads import Faults
 from filelock import FileLock
 
 # A test run looks at the same examples each time, so that it fails for what has changed alone; `make fuzz` looks for
@@ -68,6 +69,14 @@ def release_of(nodeid: str) -> str:
 def checkout(tmp_path: Path) -> Callable[[str], Path]:
     """Return a function that unpacks a release into a folder of this test's own, and returns that folder."""
     return lambda version: releases.unpack(version, tmp_path / f"ultralytics-{version}")
+
+
+@pytest.fixture
+def faults(tmp_path: Path) -> Iterator[Faults]:
+    """Return what has reads of `tmp_path / "tree"` fail; says at the end how many runs it was used in."""
+    faults = Faults(tmp_path / "tree")
+    yield faults
+    print(f"runs in which reads failed: {faults.played}")
 
 
 @pytest.fixture(scope="session")

@@ -143,7 +143,9 @@ def test_ctrl_c_tells_the_state_of_the_tree(
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (130, f"Interrupted. {told}")
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(5, "Input/output error", "/x"), BrokenPipeError(32, "")])
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), OSError(5, "Input/output error", "/x"), BrokenPipeError(32, "")], ids=repr
+)
 def test_what_happens_after_the_last_change_does_not_hide_it(
     error: BaseException, checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:

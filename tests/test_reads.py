@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from failing_reads import ALL, Faults
 from test_transaction import RUNS, Failpoints, Stage, apply, files_in_use, revert
 from trees import RELEASE, everything, plant
 
@@ -17,47 +17,7 @@ from distillpatch.errors import DistillpatchError
 from distillpatch.ledger import disk
 from distillpatch.ledger.transaction import recover
 
-READS = ("stat", "lstat", "open", "read", "fstat", "listdir", "scandir", "readlink")
-ERRORS = (errno.EIO, errno.EACCES, errno.ENOMEM)
-
-# `make faults` has every read fail; a test run takes a sample.
-ALL = bool(os.environ.get("DISTILLPATCH_FAULTS"))
 STRIDE = 1 if ALL else 9
-
-
-class Faults:
-    """Has reads below a folder fail: the one of a number, or all from there on. None of them without a number."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = str(folder)
-        self.count = 0
-
-    @contextmanager
-    def failing(self, at: int | None, error: int = errno.EIO, *, lasting: bool = False) -> Iterator[None]:
-        self.count = 0
-        with pytest.MonkeyPatch.context() as patch:
-            for name in READS:
-                patch.setattr(os, name, self._failing(name, getattr(os, name), os.readlink, at, error, lasting))
-            yield
-
-    def _failing(
-        self, name: str, real: Callable[..., Any], readlink: Callable[..., str], at: int | None, error: int, last: bool
-    ) -> Callable[..., Any]:
-        def read(place: Any = ".", *arguments: Any, **options: Any) -> Any:
-            creates = name == "open" and bool(arguments) and arguments[0] & os.O_CREAT
-            path = readlink(f"/proc/self/fd/{place}") if isinstance(place, int) else os.fspath(place)
-            if path.startswith(self._folder) and not creates:
-                number, self.count = self.count, self.count + 1
-                if at is not None and (number >= at if last else number == at):
-                    raise OSError(error, os.strerror(error), None if isinstance(place, int) else path)
-            return real(place, *arguments, **options)
-
-        return read
-
-
-@pytest.fixture
-def faults(tmp_path: Path) -> Faults:
-    return Faults(tmp_path / "tree")
 
 
 @pytest.fixture(params=RUNS)
@@ -86,30 +46,25 @@ def recovery(package: Path) -> str | None:
     return recover(package, RELEASE)
 
 
-@pytest.mark.parametrize("lasting", [False, True])
-def test_a_failing_read_of_a_run_loses_nothing(stage: Stage, faults: Faults, lasting: bool) -> None:
+def test_a_failing_read_of_a_run_loses_nothing(stage: Stage, faults: Faults) -> None:
     package = stage.fresh()
     with faults.failing(None):
         stage.run(package)
     reads = faults.count
     assert reads > 100
-    for number in range(0, reads, STRIDE):
-        for error in ERRORS if ALL else ERRORS[number % 3 : number % 3 + 1]:
-            package = stage.fresh()
-            with faults.failing(number, error, lasting=lasting):
-                message = message_of(stage.run, package)
-            case = (number, errno.errorcode[error], message)
-            if message and ("Every file is as it was before" in message or "Nothing was changed" in message):
-                assert files_in_use(everything(package.parent)) == files_in_use(stage.before), case
-            recovery(package)
-            now = everything(package.parent)
-            assert now == stage.after if message is None else now in (stage.before, stage.after), case
+    for number, error, lasting in faults.cases(reads, STRIDE):
+        package = stage.fresh()
+        with faults.failing(number, error, lasting=lasting):
+            message = message_of(stage.run, package)
+        case = (number, errno.errorcode[error], lasting, message)
+        if message and ("Every file is as it was before" in message or "Nothing was changed" in message):
+            assert files_in_use(everything(package.parent)) == files_in_use(stage.before), case
+        recovery(package)
+        now = everything(package.parent)
+        assert now == stage.after if message is None else now in (stage.before, stage.after), case
 
 
-@pytest.mark.parametrize("lasting", [False, True])
-def test_a_failing_read_of_a_recovery_loses_nothing(
-    stage: Stage, failpoints: Failpoints, faults: Faults, lasting: bool
-) -> None:
+def test_a_failing_read_of_a_recovery_loses_nothing(stage: Stage, failpoints: Failpoints, faults: Faults) -> None:
     """From each moment at which a run may have died: one recovery fails to read, the one after it is healthy."""
     for step, moment in stage.moments(failpoints, stage.run)[:: 1 if ALL else 5]:
         package = stage.fresh(moment)
@@ -117,13 +72,12 @@ def test_a_failing_read_of_a_recovery_loses_nothing(
             recovery(package)
         reads, expected = faults.count, everything(package.parent)
         assert expected in (stage.before, stage.after)
-        for number in range(0, reads, STRIDE):
-            for error in ERRORS if ALL else ERRORS[number % 3 : number % 3 + 1]:
-                package = stage.fresh(moment)
-                with faults.failing(number, error, lasting=lasting):
-                    message_of(recovery, package)
-                recovery(package)
-                assert everything(package.parent) == expected, (step, number, errno.errorcode[error])
+        for number, error, lasting in faults.cases(reads, STRIDE):
+            package = stage.fresh(moment)
+            with faults.failing(number, error, lasting=lasting):
+                message_of(recovery, package)
+            recovery(package)
+            assert everything(package.parent) == expected, (step, number, errno.errorcode[error], lasting)
 
 
 def test_a_folder_that_may_not_be_entered_is_not_taken_for_an_empty_one(

@@ -70,8 +70,8 @@ def recover_run(package_dir: Path, release: str) -> str | None:
     told = f"An earlier run of distillpatch on {package_dir} {settled.outcome}{settled.remarks}"
     if settled.leftover is not None:
         raise TransactionError(
-            f"{told} What that run left in its own folder cannot be removed yet. {reason(settled.leftover)}. Solve this, "
-            "and run any distillpatch command again."
+            f"{told} What that run left in its own folder cannot be removed yet. {reason(settled.leftover)}. "
+            "Solve this, and run any distillpatch command again."
         ) from settled.leftover
     return told
 
