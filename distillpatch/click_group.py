@@ -109,13 +109,13 @@ def _finish(error: DistillpatchError | OSError, done: str) -> None:
 
 
 def _leave(message: str, code: int) -> None:
-    with suppress(OSError):
+    try:
         if message:
             click.echo(message, err=True)
-    if sys.stdout is not None:
-        with suppress(OSError):  # what could not be written would be tried again at the exit, and change its code
-            descriptor = sys.stdout.fileno()
-            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # Python would try again as it ends, and exit with a code of its own
+        os._exit(code)
     sys.exit(code)
 
 

@@ -34,8 +34,8 @@ BREAKS = (
     Break(
         "uncommitted changes are told",
         COMMANDS,
-        "    return uncommitted(situation.checkout.root, before)\n",
-        "    return []\n",
+        "        return uncommitted(self.situation.checkout.root, before)\n",
+        "        return []\n",
         "cli::uncommitted",
     ),
     Break(
@@ -62,7 +62,7 @@ BREAKS = (
     Break(
         "what a user can cause is no traceback",
         GROUP,
-        "        except DistillpatchError as error:\n",
+        "        except (DistillpatchError, OSError) as error:\n",
         "        except ZeroDivisionError as error:\n",
         "cli::not_a_checkout",
     ),
@@ -76,9 +76,23 @@ BREAKS = (
     Break(
         "a reader that stops early is no error",
         GROUP,
-        "if error.errno == errno.EPIPE:",
+        "if _is_unread(error):",
         "if False:",
         "cli::stops_early",
+    ),
+    Break(
+        "what fails after the last change does not change the exit code",
+        GROUP,
+        "            if options.done:\n",
+        "            if False:\n",
+        "errors::after_the_last_change",
+    ),
+    Break(
+        "Ctrl-C is told with what was seen of the tree",
+        GROUP,
+        "        if options.at_start == mark(options.package):\n",
+        "        if True:\n",
+        "errors::ctrl_c_tells",
     ),
     Break(
         "NO_COLOR is honoured",

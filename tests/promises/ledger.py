@@ -6,6 +6,7 @@ from promises import Break
 
 DIST_INFO = "distillpatch/ledger/dist_info.py"
 LOCK = "distillpatch/ledger/lock.py"
+FILES = "distillpatch/tree/files.py"
 PLACES = "distillpatch/ledger/places.py"
 RECOVERY = "distillpatch/ledger/recovery.py"
 STEPS = "distillpatch/ledger/steps.py"
@@ -75,6 +76,20 @@ BREAKS = (
         '    parts = path.split("/")\n    plain',
         "    return\n    plain",
         "journal::leads_nowhere",
+    ),
+    Break(
+        "a disk that fails is not taken for a checkout that is not there",
+        FILES,
+        "    return absent or error.errno in (errno.ELOOP, errno.ENAMETOOLONG)\n",
+        "    return True\n",
+        "failing_disks::whose_reads_fail",
+    ),
+    Break(
+        "what could not be looked at is not taken for absent",
+        FILES,
+        "_ABSENT = (FileNotFoundError, NotADirectoryError)",
+        "_ABSENT = (OSError,)",
+        "reads::failing_read or may_not_be_entered",
     ),
     Break(
         "a tampered path leads nowhere",
