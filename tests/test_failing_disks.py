@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from functools import cache
@@ -130,9 +131,30 @@ def test_a_command_whose_reads_fail_says_what_is_true_and_loses_nothing(
             told = invoke(*command, root)
         case = (number, errno.errorcode[error], lasting, told.exit_code, told.stderr)
         assert told.exception is None or isinstance(told.exception, SystemExit), case
+        assert told.exit_code == 0 or os.strerror(error) in told.stderr, case
         check(everything(root), before, after, told.exit_code, told.stderr, case)
         recover(root / "ultralytics", "8.4.190")
         assert everything(root) == (before if told.exit_code else after), case
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EACCES])
+def test_a_module_that_cannot_be_read_is_passed_over_only_if_python_cannot_either(
+    error: int, checkout: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a module that was not read, nobody can say whether it has a trainer of its own."""
+    root = checkout("8.4.190")
+    real = os.open
+
+    def fail(place: Any, *arguments: Any) -> int:
+        if str(place).endswith("ultralytics/models/yolo/pose/train.py"):
+            raise OSError(error, os.strerror(error), str(place))
+        return real(place, *arguments)
+
+    monkeypatch.setattr(os, "open", fail)
+    told = invoke("apply", root)
+    assert told.exit_code == (error == errno.EIO)
+    assert (root / "ultralytics/utils/AddLoss.py").exists() == (error != errno.EIO)
+    assert ("pose/train.py: Input/output error." in told.stderr) == (error == errno.EIO)
 
 
 def check(now: Tree, before: Tree, after: Tree, code: int, said: str, case: object) -> None:
