@@ -132,9 +132,15 @@ def _of_a_folder(command: Callable[..., None]) -> Callable[..., None]:
     return loaded
 
 
+_replace_hand_edits = click.option(
+    "--replace-hand-edits", is_flag=True, help="Take out the same modifications where they were made by hand."
+)
+
+
 @main.command()
 @_on_a_checkout
 @_of_a_folder
+@_replace_hand_edits
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, allow_dash=True),
@@ -147,13 +153,15 @@ def _of_a_folder(command: Callable[..., None]) -> Callable[..., None]:
     callback=lambda context, _, value: settings(context).check(value),
     help="Exit with 1 if there is a difference and with 2 for an error.",
 )
-def diff(checkout: Checkout, patch_set: PatchSet | None, output: str, exit_code: bool) -> None:
+def diff(
+    checkout: Checkout, patch_set: PatchSet | None, replace_hand_edits: bool, output: str, exit_code: bool
+) -> None:
     """Show what apply would change or has changed."""
     from distillpatch import commands
     from distillpatch.report.diff import unified_diff
 
     wanted = commands.with_set(patch_set) if patch_set else commands.as_it_is
-    changes = commands.examine(checkout, wanted).difference()
+    changes = commands.examine(checkout, wanted, replace_hand_edits=replace_hand_edits).difference()
     if output != _STDOUT:
         _write(unified_diff(changes), Path(output), checkout)
     else:
@@ -165,8 +173,9 @@ def diff(checkout: Checkout, patch_set: PatchSet | None, output: str, exit_code:
 @main.command()
 @_on_a_checkout
 @_of_a_folder
+@_replace_hand_edits
 @click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
-def apply(checkout: Checkout, patch_set: PatchSet | None, dry_run: bool) -> None:
+def apply(checkout: Checkout, patch_set: PatchSet | None, replace_hand_edits: bool, dry_run: bool) -> None:
     """Apply all modifications of a patch set or none."""
     from distillpatch import commands
     from distillpatch.report.documents import applied_report
@@ -176,13 +185,13 @@ def apply(checkout: Checkout, patch_set: PatchSet | None, dry_run: bool) -> None
 
     wanted = commands.with_set(patch_set or built_in())
     if dry_run:
-        situation = commands.examine(checkout, wanted)
+        situation = commands.examine(checkout, wanted, replace_hand_edits=replace_hand_edits)
         if not situation.is_reached:
             _show(checkout, situation.in_package(situation.run().changes))
             return
         reached = commands.Reached(situation)
     else:
-        reached = _reach(checkout, wanted)
+        reached = _reach(checkout, wanted, replace_hand_edits=replace_hand_edits)
     context = _context(reached.situation)
     _note([reached.recovered])
     if settings().as_json:
@@ -218,7 +227,7 @@ def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: boo
             return
         reached = commands.Reached(situation)
     else:
-        reached = _reach(checkout, commands.without_set(name), edited)
+        reached = _reach(checkout, commands.without_set(name), edited=edited)
     _note([reached.recovered])
     if settings().as_json:
         _print_json(reverted_report(reached))
@@ -331,10 +340,10 @@ def show_help(context: click.Context, name: str | None) -> None:
     click.echo(found.get_help(click.Context(found, info_name=name, parent=parent)) if found else parent.get_help())
 
 
-def _reach(checkout: Checkout, wanted: Wanted, *edited: Edited) -> Reached:
+def _reach(checkout: Checkout, wanted: Wanted, **how: Any) -> Reached:
     from distillpatch import commands
 
-    reached = commands.reach(checkout, wanted, *edited)
+    reached = commands.reach(checkout, wanted, **how)
     if reached.run is not None:
         settings().done = "All changes of this run are in place."
     return reached

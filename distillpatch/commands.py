@@ -9,7 +9,7 @@ from functools import cached_property
 
 from distillpatch.change import FileChange
 from distillpatch.engine.patchset import PatchSet, parse
-from distillpatch.engine.plan import Outcome, Plan, make_plan, paths
+from distillpatch.engine.plan import Outcome, Plan, is_made_by_hand, make_plan, paths
 from distillpatch.engine.stack import Stack, plan_in_order
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.dist_info import record_changes
@@ -86,12 +86,14 @@ class Situation:
         state: What was applied to it, or None.
         wanted: The patch sets that it shall have, in order.
         edited: What to do with files in which the user's edits overlap with what was applied.
+        replace_hand_edits: Whether edits made by hand, in the patch set's way, are taken out first.
     """
 
     checkout: Checkout
     state: State | None
     wanted: tuple[PatchSet, ...]
     edited: Edited = Edited.REFUSE
+    replace_hand_edits: bool = False
 
     @cached_property
     def conditions(self) -> Mapping[str, Condition]:
@@ -152,7 +154,19 @@ class Situation:
         def read(path: str) -> bytes | None:
             return state.original(path) if state and state.file(path) else self.text(path)
 
-        return plan_in_order(self.wanted, read, self.checkout.release, python_files(self.checkout.package))
+        return plan_in_order(
+            self.wanted,
+            read,
+            self.checkout.release,
+            python_files(self.checkout.package),
+            replace_hand_edits=self.replace_hand_edits or self._hand_edits_were_replaced,
+        )
+
+    @cached_property
+    def _hand_edits_were_replaced(self) -> bool:
+        """Whether the originals of what was patched hold edits made by hand: then the user had them replaced."""
+        state = self.state
+        return state is not None and any(is_made_by_hand(_parsed(a), state.original) for a in state.patch_sets)
 
     @property
     def plans(self) -> tuple[Plan, ...]:
@@ -269,38 +283,44 @@ class Reached:
         return uncommitted(self.situation.checkout.root, before)
 
 
-def examine(checkout: Checkout, wanted: Wanted = as_it_is, edited: Edited = Edited.REFUSE) -> Situation:
+def examine(
+    checkout: Checkout,
+    wanted: Wanted = as_it_is,
+    edited: Edited = Edited.REFUSE,
+    *,
+    replace_hand_edits: bool = False,
+) -> Situation:
     """Return what a checkout is, and what is wanted of it.
 
     Args:
         checkout: The checkout.
         wanted: Which patch sets it shall have.
         edited: What to do with files in which the user's edits overlap with what was applied.
+        replace_hand_edits: Whether edits made by hand, in the patch set's way, are taken out first.
 
     Raises:
         StateError: If the state kept in it cannot be read.
     """
     state = read_state(checkout.package)
-    return Situation(checkout, state, wanted(state), edited)
+    return Situation(checkout, state, wanted(state), edited, replace_hand_edits)
 
 
-def reach(checkout: Checkout, wanted: Wanted, edited: Edited = Edited.REFUSE) -> Reached:
+def reach(
+    checkout: Checkout, wanted: Wanted, edited: Edited = Edited.REFUSE, *, replace_hand_edits: bool = False
+) -> Reached:
     """Bring a checkout to the wanted patch sets: to all of them, or nothing is changed.
 
-    Args:
-        checkout: The checkout.
-        wanted: Which patch sets it shall have.
-        edited: What to do with files in which the user's edits overlap with what was applied.
+    For the arguments see :func:`examine`.
 
     Raises:
         DistillpatchError: If a patch set does not fit, edits overlap, or the files cannot be written; nothing was
             changed unless the message says otherwise.
     """
-    situation = examine(checkout, wanted, edited)
+    situation = examine(checkout, wanted, edited, replace_hand_edits=replace_hand_edits)
     if situation.is_reached:
         return Reached(situation)
     with lock(checkout.package, checkout.release) as held:
-        situation = examine(checkout, wanted, edited)
+        situation = examine(checkout, wanted, edited, replace_hand_edits=replace_hand_edits)
         if situation.is_reached:  # another process was faster
             return Reached(situation, recovered=held.recovered)
         run = situation.run()

@@ -431,7 +431,7 @@ def test_a_checkout_modified_by_hand(checkout: Checkout) -> None:
     assert (
         "modified by hand in the tutorial's way" in told and "  ultralytics/utils/AddLoss.py:1: modification 1" in told
     )
-    assert "installing ultralytics 8.2.50 anew" in told
+    assert "installing ultralytics 8.2.50 again" in told
     status = done("status", "--ultralytics-path", root)
     assert "ultralytics 8.2.50: patched by hand, or its distillpatch state was deleted\n" in status
     assert "by hand: ultralytics/utils/AddLoss.py:1: modification 1 (" in status

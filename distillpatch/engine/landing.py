@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -13,7 +13,7 @@ from distillpatch.engine.edit import Edit
 from distillpatch.engine.imports import add_imports, taken_names
 from distillpatch.engine.matching import Match, TooRepetitive, find
 from distillpatch.engine.modification import Alternative
-from distillpatch.engine.nodes import Items
+from distillpatch.engine.nodes import Items, items
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.pattern import Pattern, PatternError
 from distillpatch.engine.scope import Scope
@@ -63,8 +63,49 @@ def edits(source: Source, alternative: Alternative) -> list[Edit]:
         if taken := taken_names(source, alternative.added):
             raise Misfit(f"the file defines {', '.join(taken)} itself")
         return [add_imports(source, alternative.added)]
-    landing = locate(source, alternative)
+    return edits_at(locate(source, alternative), alternative)
+
+
+def edits_at(landing: Landing, alternative: Alternative) -> list[Edit]:
+    """Return the edits by which an alternative changes a place that its pattern matches.
+
+    Raises:
+        Misfit: If it cannot be changed there.
+    """
     return [_edit(landing, change) for change in _changes(alternative)]
+
+
+def everywhere(source: Source, alternative: Alternative) -> Iterator[Landing]:
+    """Yield the places that the pattern of an alternative matches, however often, in branches too."""
+    for scope in source.scopes(alternative.scope):
+        for match in _find(alternative, scope):
+            yield Landing(scope, _compiled(alternative), match)
+
+
+def removes_statements(alternative: Alternative) -> bool:
+    """Return whether all that an alternative does is to remove statements."""
+    if any(line.kind == "+" for line in alternative.lines):
+        return False
+    pattern = _compiled(alternative)
+    runs = [_replaced(pattern, change) for change in _changes(alternative)]
+    return all(isinstance((items(owner) or ())[indices[0]], cst.BaseStatement) for owner, indices in runs)
+
+
+def removed_statements(landing: Landing, alternative: Alternative) -> tuple[Items, Items]:
+    """Return the statements that an alternative removes, and those among them that its gaps stand for."""
+    pattern, runs = landing.pattern, landing.match.runs
+    removed: list[cst.CSTNode] = []
+    in_gaps: list[cst.CSTNode] = []
+    for change in _changes(alternative):
+        owner, indices = _replaced(pattern, change)
+        code, start, _ = runs[owner, indices[0]]
+        removed += code[start : runs[owner, indices[-1]][2]]
+        for (node, index), (code, start, stop) in runs.items():
+            item = (items(node) or ())[index]
+            is_gap = id(item) in pattern.gaps and isinstance(item, cst.SimpleStatementLine)
+            if is_gap and change.first <= pattern.lines(item)[0] < change.after:
+                in_gaps += code[start:stop]
+    return removed, in_gaps
 
 
 def check_patterns(patch_set: PatchSet) -> None:
@@ -75,7 +116,7 @@ def check_patterns(patch_set: PatchSet) -> None:
     """
     for modification in patch_set.modifications:
         hunks = (alternative for hunk in modification.hunks for alternative in hunk.alternatives)
-        for alternative in (*modification.signs, *modification.notes, *hunks):
+        for alternative in (*modification.signs, *modification.notes, *modification.hand_made, *hunks):
             if alternative.pattern:
                 _compiled(alternative)
 
@@ -103,9 +144,8 @@ def locate(source: Source, alternative: Alternative) -> Landing:
 def occurrences(source: Source, alternative: Alternative) -> list[int]:
     """Return the numbers of the lines at which the pattern of an alternative matches, however often."""
     return [
-        source.line_of(scope.span(match.nodes[_compiled(alternative).first])[0])
-        for scope in source.scopes(alternative.scope)
-        for match in _find(alternative, scope)
+        source.line_of(landing.scope.span(landing.match.nodes[landing.pattern.first])[0])
+        for landing in everywhere(source, alternative)
     ]
 
 
@@ -165,20 +205,25 @@ def _edit(landing: Landing, change: _Change) -> Edit:
 
 def _replacement(landing: Landing, change: _Change) -> Edit:
     """Replace the statements, the items of a bracket or the expression that the ``-`` lines are."""
-    pattern, match = landing.pattern, landing.match
-    for owner, items in pattern.sequences:
-        replaced = [i for i, item in enumerate(items) if change.first <= pattern.lines(item)[0] < change.after]
-        lines = [line for i in replaced for line in pattern.lines(items[i])]
-        if not lines or (lines[0], lines[-1]) != (change.first, change.after - 1):
-            continue
-        run = match.runs.get((owner, replaced[0]))
-        if run is None:  # the expression that is all of the pattern
-            return layout.replaced(landing.scope, [match.nodes[items[0]]], change.added)
-        code, start, _ = run
-        _, _, stop = match.runs[owner, replaced[-1]]
-        if change.added.strip():
-            return layout.replaced(landing.scope, code[start:stop], change.added)
-        return _removal(landing.scope, match.nodes.get(owner), code, start, stop)
+    match = landing.match
+    owner, indices = _replaced(landing.pattern, change)
+    run = match.runs.get((owner, indices[0]))
+    if run is None:  # the expression that is all of the pattern
+        return layout.replaced(landing.scope, [match.nodes[landing.pattern.first]], change.added)
+    code, start, _ = run
+    _, _, stop = match.runs[owner, indices[-1]]
+    if change.added.strip():
+        return layout.replaced(landing.scope, code[start:stop], change.added)
+    return _removal(landing.scope, match.nodes.get(owner), code, start, stop)
+
+
+def _replaced(pattern: Pattern, change: _Change) -> tuple[cst.CSTNode, Sequence[int]]:
+    """Return the node of a pattern whose items are the ``-`` lines, and which of its items they are."""
+    for owner, sequence in pattern.sequences:
+        replaced = [i for i, item in enumerate(sequence) if change.first <= pattern.lines(item)[0] < change.after]
+        lines = [line for i in replaced for line in pattern.lines(sequence[i])]
+        if lines and (lines[0], lines[-1]) == (change.first, change.after - 1):
+            return owner, replaced
     raise PatternError(f"the '-' lines are no whole statements, items or expression of\n{pattern.text}")
 
 
@@ -197,8 +242,8 @@ def _insertion(landing: Landing, change: _Change) -> Edit:
     pattern = landing.pattern
     column = layout.width(next((line for line in change.added.split("\n") if line.strip()), ""))
     before: tuple[Items, int, bool] | None = None
-    for owner, items in pattern.sequences:
-        for index, item in enumerate(items):
+    for owner, sequence in pattern.sequences:
+        for index, item in enumerate(sequence):
             run = landing.match.runs.get((owner, index))
             if run is None or pattern.column(item) != column:
                 continue

@@ -27,6 +27,7 @@ class Alternative:
         lines: The diff.
         origin: The patch file and line that it was read from.
         choices: What a ``$NAME`` may stand for.
+        report: What to tell the user where it was applied, with a ``$NAME`` for code that was there; empty for nothing.
     """
 
     path: str
@@ -34,6 +35,7 @@ class Alternative:
     lines: tuple[Line, ...]
     origin: str
     choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    report: str = ""
 
     @cached_property
     def pattern(self) -> str:
@@ -93,6 +95,19 @@ class Method:
 
 
 @dataclass(frozen=True)
+class HandMadeFile:
+    """A file as people add it by hand.
+
+    Attributes:
+        path: The file.
+        digest: The digest of its syntax tree, see :func:`distillpatch.engine.trees.digest`.
+    """
+
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True)
 class Modification:
     """One modification of the tutorial.
 
@@ -105,6 +120,8 @@ class Modification:
         signs: Code that shows that somebody has made this modification by hand.
         notes: Code that is left as it is, and that the user should know to be.
         inherited: The methods that other classes have to inherit: one with its own version goes without it.
+        hand_made: What the modification looks like when it is made by hand, and what was there before.
+        hand_made_files: The files that it adds, as people add them by hand.
     """
 
     number: int
@@ -115,6 +132,8 @@ class Modification:
     signs: tuple[Alternative, ...]
     notes: tuple[Alternative, ...] = ()
     inherited: tuple[Method, ...] = ()
+    hand_made: tuple[Alternative, ...] = ()
+    hand_made_files: tuple[HandMadeFile, ...] = ()
 
     def __str__(self) -> str:
         return f"modification {self.number} (section {self.section}: {self.title})"

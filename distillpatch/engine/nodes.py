@@ -44,6 +44,7 @@ _ITEMS: dict[type[cst.CSTNode], tuple[str, ...]] = {
     cst.Call: ("args",),
     cst.ClassDef: ("bases", "keywords"),
     cst.Dict: ("elements",),
+    cst.ImportFrom: ("names",),
     cst.IndentedBlock: ("body",),
     cst.List: ("elements",),
     cst.Module: ("body",),
@@ -70,8 +71,8 @@ def items(node: cst.CSTNode) -> Items | None:
     fields = _ITEMS.get(type(node))
     if fields is None:
         return None
-    if len(fields) == 1:
-        return getattr(node, fields[0])  # type: ignore[no-any-return]
+    if len(fields) == 1 and isinstance(value := getattr(node, fields[0]), (list, tuple)):
+        return value  # "from m import *" has no list
     found: list[cst.CSTNode] = []
     for name in fields:
         value = getattr(node, name)

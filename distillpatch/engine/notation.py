@@ -6,17 +6,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
-from distillpatch.engine.modification import Alternative, Hunk, Line, Method, Modification, NewFile
+from distillpatch.engine.modification import Alternative, HandMadeFile, Hunk, Line, Method, Modification, NewFile
 from distillpatch.engine.scope import MODULE
 from distillpatch.engine.spelling import HOLE, split_choices
 from distillpatch.errors import DistillpatchError
 
 _TITLE = re.compile(r"# (?P<section>\S.*?)  (?P<title>\S.*)")
-_HEADER = re.compile(r"(?P<kind>---|===|\+\+\+|!!!|\?\?\?|>>>) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
+_HEADER = re.compile(r"(?P<kind>---|===|\+\+\+|!!!|\?\?\?|>>>|<<<) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
 _BODY = re.compile(r"[-+]( |$)|  ")
 # No part of a path leaves its folder, and none is special on any system.
 _PATH_PART = re.compile(r"(?!\.{1,2}$)[\w.+-]+")
 _OR = "or"
+_REPORT = "report "
+_TREE = re.compile(r"tree (?P<digest>[0-9a-f]{64})")
 _WHERE = re.compile(r"where \$(?P<hole>[A-Z][A-Z0-9_]*) is (?P<choices>\S.*)")
 
 
@@ -43,9 +45,9 @@ class Reader:
         self._lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
         self._hunks: list[Hunk] = []
         self._new_files: list[NewFile] = []
-        self._signs: list[Alternative] = []
-        self._notes: list[Alternative] = []
+        self._others: dict[str, list[Alternative]] = {"!!!": [], "???": [], "<<<": []}
         self._inherited: list[Method] = []
+        self._hand_made_files: list[HandMadeFile] = []
 
     def modification(self, number: int) -> Modification:
         title = _TITLE.fullmatch(self._lines[0])
@@ -60,16 +62,19 @@ class Reader:
             title["title"],
             tuple(self._hunks),
             tuple(self._new_files),
-            tuple(self._signs),
-            tuple(self._notes),
+            tuple(self._others["!!!"]),
+            tuple(self._others["???"]),
             tuple(self._inherited),
+            tuple(self._others["<<<"]),
+            tuple(self._hand_made_files),
         )
 
     def _block(self, at: int) -> int:
         """Read what starts with a header at line ``at`` (from 0), and return the line after it."""
         header = _HEADER.fullmatch(self._lines[at])
         if header is None:
-            raise self._error(at, "expected a header: '--- PATH  SCOPE' (or ===, !!!, ???, >>>) or '+++ PATH  FILE'")
+            kinds = "'--- PATH  SCOPE' (or ===, !!!, ???, >>>, <<<) or '+++ PATH  FILE'"
+            raise self._error(at, f"expected a header: {kinds}")
         self._check_path(at, header["path"])
         if header["kind"] == "+++":
             self._new_files.append(NewFile(header["path"], self._content(at, header["rest"] or "")))
@@ -79,6 +84,9 @@ class Reader:
             if not (class_name.isidentifier() and method.isidentifier()):
                 raise self._error(at, "expected a method of a class: '>>> PATH  CLASS.METHOD'")
             self._inherited.append(Method(header["path"], class_name, method))
+            return at + 1
+        if header["kind"] == "<<<" and (tree := _TREE.fullmatch(header["rest"] or "")):
+            self._hand_made_files.append(HandMadeFile(header["path"], tree["digest"]))
             return at + 1
         alternative, at = self._alternative(at + 1, header)
         alternatives = [alternative]
@@ -93,10 +101,8 @@ class Reader:
             header = own or header
             alternative, at = self._alternative(at + 1 if own else at, header)
             alternatives.append(alternative)
-        if header["kind"] == "!!!":
-            self._signs.extend(alternatives)
-        elif header["kind"] == "???":
-            self._notes.extend(alternatives)
+        if header["kind"] in self._others:
+            self._others[header["kind"]] += alternatives
         else:
             self._hunks.append(Hunk(tuple(alternatives)))
         return at
@@ -116,8 +122,12 @@ class Reader:
             raise self._error(at, "expected lines that start with two spaces, '- ' or '+ '")
         lines = tuple(Line(text[0], text[2:]) for text in self._lines[at:after])
         choices, after = self._choices(after)
-        alternative = Alternative(header["path"], header["rest"] or MODULE, lines, f"{self._name}:{at + 1}", choices)
-        if mistake := _mistake(alternative, changes_nothing=header["kind"] != "---"):
+        report = ""
+        if header["kind"] == "<<<" and after < len(self._lines) and self._lines[after].startswith(_REPORT):
+            report, after = self._lines[after].removeprefix(_REPORT), after + 1
+        origin = f"{self._name}:{at + 1}"
+        alternative = Alternative(header["path"], header["rest"] or MODULE, lines, origin, choices, report)
+        if mistake := _mistake(alternative, changes_nothing=header["kind"] not in ("---", "<<<")):
             raise self._error(at, mistake)
         return alternative, after
 
@@ -168,7 +178,7 @@ def _mistake(alternative: Alternative, *, changes_nothing: bool) -> str | None:
         return "the hunk removes '...', which may be nothing: expected what has to be there"
     if not alternative.pattern and not alternative.added.startswith("from "):
         return "the hunk has no pattern: only 'from MODULE import NAME' needs none"
-    for hole in HOLE.findall(alternative.added):
+    for hole in HOLE.findall(f"{alternative.added}\n{alternative.report}"):
         if hole not in HOLE.findall(alternative.pattern):
             return f"${hole} is used, and occurs nowhere in the pattern"
     return None

@@ -136,7 +136,7 @@ def is_gap(node: cst.CSTNode) -> bool:
         return isinstance(node.slice, cst.Index) and _is_gap_name(node.slice.value)
     if isinstance(node, (cst.Arg, cst.StarredElement, cst.StarredDictElement)):
         return _is_gap_name(node.value)
-    return isinstance(node, cst.Param) and _is_gap_name(node.name)
+    return isinstance(node, (cst.Param, cst.ImportAlias)) and _is_gap_name(node.name)
 
 
 def _is_gap_name(node: cst.CSTNode) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 
 from distillpatch.change import FileChange
 from distillpatch.engine.edit import Edit, splice
+from distillpatch.engine.hand_edits import HandEdit, Removal, edit_lines, is_idle
 from distillpatch.engine.landing import Ambiguity, Misfit, edits, occurrences
 from distillpatch.engine.modification import Alternative, Hunk, Modification
 from distillpatch.engine.nearest import nearest
@@ -86,6 +86,8 @@ class Plan:
             the patch set uses an own version of a patched method.
         notes: Code of the user's own that is left as it is beside a modification.
         own_versions: The classes that have their own version of a patched method, and go without what is added there.
+        removal: How the edits made by hand are taken out; None if there are none. If ``by_hand`` is empty, the rest is
+            planned without them, and else they are still there.
     """
 
     release: str
@@ -94,6 +96,7 @@ class Plan:
     changes: tuple[FileChange, ...]
     notes: tuple[Note, ...] = ()
     own_versions: tuple[OwnVersion, ...] = ()
+    removal: Removal | None = None
 
 
 class PlanError(DistillpatchError):
@@ -146,12 +149,27 @@ def make_plan(patch_set: PatchSet, files: Files, release: str, package: Mapping[
         )
         for modification, (places, rejections) in zip(patch_set.modifications, landed, strict=True)
     )
-    by_hand = tuple(_made_by_hand(patch_set, files, sources))
     modules = {**(package or {}), **{path: content for path, content in files.items() if content is not None}}
+    by_hand = tuple(_made_by_hand(patch_set, files, sources, modules))
     own = own_versions(patch_set, modules, {path: source.tree for path, source in sources.items()})
     refused = by_hand or any(outcome.rejections for outcome in outcomes) or any(version.used_by for version in own)
     changes = () if refused else _changes(patch_set, files, sources, made)
     return Plan(release, outcomes, by_hand, changes, tuple(_notes(patch_set, sources)), own)
+
+
+def is_made_by_hand(patch_set: PatchSet, read: Callable[[str], bytes | None]) -> bool:
+    """Return whether files show signs of modifications that somebody has made by hand.
+
+    Args:
+        patch_set: The patch set that the modifications are of.
+        read: Returns the content of a file, None for one that does not exist.
+
+    Raises:
+        SourceError: If a file is not Python.
+    """
+    files = {path: read(path) for path in paths(patch_set)}
+    sources = {path: Source(path, content) for path in patch_set.edited_files if (content := files[path]) is not None}
+    return any(_made_by_hand(patch_set, files, sources, {}))
 
 
 def require(plan: Plan) -> Plan:
@@ -164,10 +182,9 @@ def require(plan: Plan) -> Plan:
     if plan.by_hand:
         found = "\n".join(f"  {line}" for line in found_by_hand(plan))
         raise PlanError(
-            f"this checkout has been modified by hand in the tutorial's way, was patched and stripped of its record, "
-            "or has something of its own by the same name:\n"
-            f"{found}\nNothing was written, since nothing may be applied twice. Take these edits back first, "
-            f"for example by installing ultralytics {plan.release} anew."
+            "this checkout has been modified by hand in the tutorial's way, or it was patched and its distillpatch "
+            f"state was deleted, or it has something of its own by the same name:\n{found}\n"
+            f"Nothing was written, since nothing may be applied twice. {_way_on(plan)}"
         )
     if used := [version for version in plan.own_versions if version.used_by]:
         found = "\n".join(f"  {version}, used by {version.used_by}" for version in used)
@@ -185,6 +202,17 @@ def require(plan: Plan) -> Plan:
             "newer than this distillpatch, upgrade distillpatch or add an alternative (see CONTRIBUTING.md)."
         )
     return plan
+
+
+def _way_on(plan: Plan) -> str:
+    """Return what to do about edits made by hand."""
+    by_installing = f"for example by installing ultralytics {plan.release} again."
+    if plan.removal is None:
+        return f"Undo these edits first, {by_installing}"
+    if plan.removal.obstacles:
+        reasons = "\n".join(f"  {obstacle}" for obstacle in plan.removal.obstacles)
+        return f"--replace-hand-edits cannot take them out:\n{reasons}\nUndo these edits first, {by_installing}"
+    return "To take these edits out and apply: distillpatch apply --replace-hand-edits (revert restores them)."
 
 
 def explain(outcome: Outcome, release: str) -> str:
@@ -208,11 +236,10 @@ def explain(outcome: Outcome, release: str) -> str:
 
 
 def found_by_hand(plan: Plan) -> list[str]:
-    """Return a line for each modification that was made by hand, and each file: where it was found, and what it is."""
-    found: dict[tuple[str, Modification], list[int]] = {}
-    for modification, place in plan.by_hand:
-        found.setdefault((place.path, modification), []).append(place.line)
-    return [f"{path}:{_spans(lines)}: {modification}" for (path, modification), lines in found.items()]
+    """Return a line for each modification that was made by hand, and each file: where it is, and what it is."""
+    signs = [HandEdit(modification, place.path, place.line, place.line) for modification, place in plan.by_hand]
+    # What would be taken out says where an edit begins and ends.
+    return edit_lines([*signs, *(plan.removal.edits if plan.removal else ())]) if signs else []
 
 
 def paths(patch_set: PatchSet) -> tuple[str, ...]:
@@ -222,10 +249,14 @@ def paths(patch_set: PatchSet) -> tuple[str, ...]:
 
 
 def _made_by_hand(
-    patch_set: PatchSet, files: Files, sources: Mapping[str, Source]
+    patch_set: PatchSet, files: Files, sources: Mapping[str, Source], modules: Mapping[str, bytes]
 ) -> Iterator[tuple[Modification, Place]]:
     for modification in patch_set.modifications:
-        added = [Place(new.path, 1) for new in modification.new_files if files[new.path] is not None]
+        added = [
+            Place(new.path, 1)
+            for new in modification.new_files
+            if (content := files[new.path]) is not None and not is_idle(modification, new.path, content, modules)
+        ]
         recognised = [
             Place(sign.path, line)
             for sign in modification.signs
@@ -245,12 +276,6 @@ def _notes(patch_set: PatchSet, sources: Mapping[str, Source]) -> Iterator[Note]
         }
         for path, line in sorted(found):
             yield Note(modification, Place(path, line), sources[path].line_text(line).strip())
-
-
-def _spans(lines: Iterable[int]) -> str:
-    """Return line numbers, those that follow each other as a span: ``3, 7-9``."""
-    runs = [[line for _, line in run] for _, run in groupby(enumerate(lines), key=lambda pair: pair[1] - pair[0])]
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def _land(hunk: Hunk, sources: Mapping[str, Source]) -> tuple[str, list[Edit]] | Rejection:

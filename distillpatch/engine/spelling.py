@@ -97,6 +97,8 @@ def as_python(text: str) -> str:
         is_first = previous in ("(", "[", "{", ",") and len(pieces) > 0
         if kind == "hole":
             piece = f"{HOLE_PREFIX}{token['hole']}"
+        elif kind == "gap" and previous == "import":
+            piece = GAP_NAME
         elif kind == "gap" and is_first:
             brackets[-1].gaps.append((len(pieces), brackets[-1].has_default))
         elif kind == "open":

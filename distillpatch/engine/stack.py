@@ -10,6 +10,7 @@ from distillpatch.alignment import matching_blocks
 from distillpatch.change import FileChange
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import Outcome, Place, Plan, PlanError, make_plan, paths, require
+from distillpatch.engine.replacement import without_hand_edits
 from distillpatch.errors import DistillpatchError
 
 Read = Callable[[str], bytes | None]
@@ -65,7 +66,12 @@ class Stack:
 
 
 def plan_in_order(
-    patch_sets: Sequence[PatchSet], read: Read, release: str, package: Mapping[str, bytes] | None = None
+    patch_sets: Sequence[PatchSet],
+    read: Read,
+    release: str,
+    package: Mapping[str, bytes] | None = None,
+    *,
+    replace_hand_edits: bool = False,
 ) -> Stack:
     """Plan patch sets one after the other.
 
@@ -74,6 +80,7 @@ def plan_in_order(
         read: Returns a file's text before the first of them.
         release: The release that the files are from, for messages.
         package: The modules of the package, to look in them for classes with their own version of a patched method.
+        replace_hand_edits: Whether edits made by hand are taken out first, where that is possible.
 
     Raises:
         SourceError: If a file is not Python.
@@ -86,6 +93,8 @@ def plan_in_order(
         files = {path: texts[path] if path in texts else read(path) for path in paths(patch_set)}
         try:
             plan = make_plan(patch_set, files, release, package)
+            if plan.by_hand:
+                plan = without_hand_edits(plan, patch_set, files, package, replace_them=replace_hand_edits)
         except DistillpatchError as error:
             if not plans:
                 raise

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from distillpatch.commands import Reached, Situation, Standing
+from distillpatch.engine.hand_edits import edit_lines
 from distillpatch.ledger.survey import Condition
 from distillpatch.ledger.undo import Undo
 from distillpatch.report.diff import files, in_reading_order, stat_lines
@@ -56,6 +57,13 @@ def checkout_notes(checkout: Checkout) -> Iterator[str]:
 
 def applied_notes(reached: Reached) -> Iterator[str]:
     """Yield what to know after apply."""
+    removals = [plan.removal for plan in reached.plans if plan.removal]
+    if removals:
+        yield "Note: these edits were made by hand, and were taken out (revert restores them):"
+        yield from (f"  {line}" for removal in removals for line in edit_lines(removal.edits))
+    reports = [edit.report for removal in removals for edit in removal.edits if edit.report]
+    if reports:
+        yield f"Note: what they said is now for train() to say: {', '.join(reports)}"
     versions = [version for plan in reached.plans for version in plan.own_versions]
     if versions:
         yield "Note: these classes have their own version of a patched method, so training with them does not distill:"

@@ -1,0 +1,63 @@
+"""A plan for files that somebody has edited by hand: it is made for the files without these edits.
+
+Nobody knows what the files were before, so what is left is looked at: no sign of an edit is left, every hunk fits
+exactly once, and no name is read that only the removed code bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from distillpatch.engine.hand_edits import Obstacle, Removal, take_out
+from distillpatch.engine.names import lost_names
+from distillpatch.engine.patchset import PatchSet
+from distillpatch.engine.plan import Files, Plan, make_plan
+
+
+def without_hand_edits(
+    plan: Plan, patch_set: PatchSet, files: Files, package: Mapping[str, bytes] | None, *, replace_them: bool
+) -> Plan:
+    """Plan for files without the edits that were found in them.
+
+    Args:
+        plan: The plan that found them.
+        patch_set: What it is a plan of.
+        files: The files that it is for.
+        package: The modules of the package.
+        replace_them: Whether to plan without them. If not, it is only found out whether that is possible.
+
+    Returns:
+        A plan without them, whose changes lead from the files as they are; or the same plan, with what is in the way.
+    """
+    removal = take_out(patch_set, files)
+    if removal.obstacles:
+        return replace(plan, removal=removal)
+    clean = make_plan(patch_set, removal.files, plan.release, package)
+    changes = tuple(replace(change, before=files[change.path]) for change in clean.changes)
+    clean = replace(clean, changes=changes, removal=removal)
+    obstacles = tuple(sorted({*_left(clean, removal)}, key=str))
+    if obstacles:
+        return replace(plan, removal=replace(removal, obstacles=obstacles))
+    if replace_them:
+        return clean
+    return replace(plan, removal=removal) if clean.changes else plan
+
+
+def _left(clean: Plan, removal: Removal) -> Iterator[Obstacle]:
+    """Yield what was left of the edits in a plan without them, with line numbers of the files as they are."""
+    for modification, place in clean.by_hand:
+        line = removal.original_line(place.path, place.line)
+        yield Obstacle(place.path, line, f"modification {modification.number} was made here in another way")
+    for outcome in clean.outcomes:
+        for rejection in outcome.rejections:
+            attempt = rejection.tried[-1]
+            path, scope = attempt.alternative.path, attempt.alternative.scope
+            reason = f"{outcome.modification} does not fit {scope} without these edits: {attempt.reason}"
+            yield Obstacle(path, removal.first_line(path, scope), reason)
+    for change in clean.changes:
+        if change.path in removal.drafts and change.before is not None and change.after is not None:
+            encoding = removal.drafts[change.path].source.encoding
+            for name, line in lost_names(change.before.decode(encoding), change.after.decode(encoding)).items():
+                reason = f"{name} is read here, in the patched file, and only code that goes sets it"
+                yield Obstacle(change.path, line, reason)
