@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from distillpatch.change import FileChange
     from distillpatch.commands import Reached, Situation, Wanted
     from distillpatch.engine.patchset import PatchSet
-    from distillpatch.ledger.undo import Edited
     from distillpatch.report.page import Block, Output
     from distillpatch.report.status import Context
     from distillpatch.tree.checkout import Checkout

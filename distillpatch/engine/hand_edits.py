@@ -7,25 +7,23 @@ become what they were, one after the other until nothing more matches; at last i
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import PurePosixPath
 
 import libcst as cst
 
 from distillpatch.engine import layout
 from distillpatch.engine.draft import Draft
+from distillpatch.engine.hand_made_files import beside, is_hand_made, missing_names
 from distillpatch.engine.landing import Landing, Misfit, edits_at, everywhere, removes_statements
-from distillpatch.engine.modification import Alternative, Modification
+from distillpatch.engine.modification import Alternative, Modification, NewFile
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.pattern import PatternError
 from distillpatch.engine.removal_marks import Rule, mark
 from distillpatch.engine.source import Source
 from distillpatch.engine.spelling import HOLE
 from distillpatch.engine.text import SourceError
-from distillpatch.engine.trees import digest
 
 # A tutorial's worth of edits is below fifty.
 _MOST_REWRITES = 500
@@ -41,6 +39,7 @@ class HandEdit:
         first_line: Its first line.
         last_line: Its last line.
         report: What the user should know of it, if anything.
+        kept: Where a file is kept that is not simply the one that people copy.
     """
 
     modification: Modification
@@ -48,6 +47,7 @@ class HandEdit:
     first_line: int
     last_line: int
     report: str = ""
+    kept: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,13 @@ def _spans(lines: Iterable[int]) -> str:
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def take_out(patch_set: PatchSet, files: Mapping[str, bytes | None]) -> Removal:
+def take_out(patch_set: PatchSet, files: Mapping[str, bytes | None], package: Mapping[str, bytes]) -> Removal:
     """Take out what somebody has made by hand of a patch set.
 
     Args:
         patch_set: The patch set.
         files: The files that it edits or adds.
+        package: The modules of the package, to look in them for what imports a file that is replaced.
 
     Raises:
         SourceError: If a file is not Python.
@@ -128,31 +129,38 @@ def take_out(patch_set: PatchSet, files: Mapping[str, bytes | None]) -> Removal:
             edits += found
             obstacles += in_the_way
     for modification in patch_set.modifications:
-        for hand_made in modification.hand_made_files:
-            if is_hand_made(modification, hand_made.path, content := files.get(hand_made.path)):
-                cleaned[hand_made.path] = None
-                edits.append(HandEdit(modification, hand_made.path, 1, (content or b"").count(b"\n")))
+        hand_made = {known.path for known in modification.hand_made_files}
+        for new in modification.new_files:
+            if new.path in hand_made and (content := files.get(new.path)) is not None:
+                edit, reasons = _set_aside(modification, new, content, cleaned, package)
+                edits.append(edit)
+                obstacles += reasons
     edits.sort(key=lambda edit: (edit.modification.number, edit.path, edit.first_line))
     return Removal(cleaned, tuple(edits), tuple(obstacles), drafts)
 
 
-def is_hand_made(modification: Modification, path: str, content: bytes | None) -> bool:
-    """Return whether a file is what people add by hand in place of one that a modification adds."""
-    digests = {hand_made.digest for hand_made in modification.hand_made_files if hand_made.path == path}
-    if not digests or content is None:
-        return False
-    try:
-        return digest(Source(path, content).tree) in digests
-    except SourceError:
-        return False
-
-
-def is_idle(modification: Modification, path: str, content: bytes, modules: Mapping[str, bytes]) -> bool:
-    """Return whether a file was added by hand and no module of the package imports it: it may simply be replaced."""
-    name = re.escape(PurePosixPath(path).stem.encode())
-    imports = re.compile(rb"^[ \t]*(?:from|import)\b.*\b" + name + rb"\b", re.MULTILINE)
-    others = (text for other, text in modules.items() if other != path)
-    return is_hand_made(modification, path, content) and not any(map(imports.search, others))
+def _set_aside(
+    modification: Modification,
+    new: NewFile,
+    content: bytes,
+    cleaned: dict[str, bytes | None],
+    package: Mapping[str, bytes],
+) -> tuple[HandEdit, list[Obstacle]]:
+    """Make room for a file that a modification adds; one that people do not simply copy is kept beside it."""
+    edit = HandEdit(modification, new.path, 1, max(content.count(b"\n"), 1))
+    cleaned[new.path] = None
+    if is_hand_made(modification, new.path, content):
+        return edit, []
+    kept = beside(new.path)
+    modules = {**package, **{path: text for path, text in cleaned.items() if text is not None}}
+    obstacles = [
+        Obstacle(path, line, f"imports {name}, which is yours, from {new.path}: move it to a module of another name")
+        for path, line, name in missing_names(new.path, new.content, modules)
+    ]
+    if kept in package:
+        obstacles.append(Obstacle(kept, 1, f"exists, and {new.path} would be kept under this name"))
+    cleaned[kept] = content
+    return replace(edit, kept=kept), obstacles
 
 
 def _rules(patch_set: PatchSet) -> dict[str, list[Rule]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from distillpatch.change import FileChange
 from distillpatch.engine.edit import Edit, splice
-from distillpatch.engine.hand_edits import HandEdit, Removal, edit_lines, is_idle
+from distillpatch.engine.hand_edits import HandEdit, Removal, edit_lines
+from distillpatch.engine.hand_made_files import is_idle
 from distillpatch.engine.landing import Ambiguity, Misfit, edits, occurrences
 from distillpatch.engine.modification import Alternative, Hunk, Modification
 from distillpatch.engine.nearest import nearest

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from distillpatch.change import FileChange
 from distillpatch.engine.hand_edits import Obstacle, Removal, take_out
 from distillpatch.engine.names import lost_names
 from distillpatch.engine.patchset import PatchSet
@@ -30,12 +31,14 @@ def without_hand_edits(
     Returns:
         A plan without them, whose changes lead from the files as they are; or the same plan, with what is in the way.
     """
-    removal = take_out(patch_set, files)
+    removal = take_out(patch_set, files, package or {})
     if removal.obstacles:
         return replace(plan, removal=removal)
     clean = make_plan(patch_set, removal.files, plan.release, package)
-    changes = tuple(replace(change, before=files[change.path]) for change in clean.changes)
-    clean = replace(clean, changes=changes, removal=removal)
+    changes = [replace(change, before=files[change.path]) for change in clean.changes]
+    if changes:
+        changes += [FileChange(e.kept, None, removal.files[e.kept], like=e.path) for e in removal.edits if e.kept]
+    clean = replace(clean, changes=tuple(changes), removal=removal)
     obstacles = tuple(sorted({*_left(clean, removal)}, key=str))
     if obstacles:
         return replace(plan, removal=replace(removal, obstacles=obstacles))
