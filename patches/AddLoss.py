@@ -42,12 +42,13 @@ class MimicLoss(nn.Module):
     def __init__(self, channels_s, channels_t):
         super().__init__()
 
-    def forward(self, y_s, y_t):
+    def forward(self, y_s, y_t, confidence=None):
         """Return the loss.
 
         Args:
             y_s (list[torch.Tensor]): The student's feature maps, each of shape (N, C, H, W).
             y_t (list[torch.Tensor]): The teacher's feature maps, of the same shapes.
+            confidence (list[torch.Tensor]): Unused, the losses share one signature.
 
         Returns:
             (torch.Tensor): A scalar.
@@ -74,12 +75,13 @@ class CWDLoss(nn.Module):
         super().__init__()
         self.tau = tau
 
-    def forward(self, y_s, y_t):
+    def forward(self, y_s, y_t, confidence=None):
         """Return the loss.
 
         Args:
             y_s (list[torch.Tensor]): The student's feature maps, each of shape (N, C, H, W).
             y_t (list[torch.Tensor]): The teacher's feature maps, of the same shapes.
+            confidence (list[torch.Tensor]): Unused, the losses share one signature.
 
         Returns:
             (torch.Tensor): A scalar.
@@ -119,12 +121,13 @@ class MGDLoss(nn.Module):
             for c in channels_t
         )
 
-    def forward(self, y_s, y_t):
+    def forward(self, y_s, y_t, confidence=None):
         """Return the loss.
 
         Args:
             y_s (list[torch.Tensor]): The student's feature maps, each of shape (N, C, H, W).
             y_t (list[torch.Tensor]): The teacher's feature maps, of the same shapes.
+            confidence (list[torch.Tensor]): Unused, the losses share one signature.
 
         Returns:
             (torch.Tensor): A scalar.
@@ -146,6 +149,44 @@ class MGDLoss(nn.Module):
         n, _, h, w = preds_T.shape
         kept = torch.rand((n, 1, h, w), device=preds_S.device) <= 1 - self.lambda_mgd
         return F.mse_loss(self.generation[idx](preds_S * kept), preds_T, reduction="sum") / n
+
+
+class FRSLoss(nn.Module):
+    """Feature richness score: plain imitation, where the teacher sees something.
+
+    Each place counts by the teacher's confidence there, w, its largest probability of a class:
+    sum(w * mean over the channels of (s - t)^2) / sum(w), summed over the levels. So the many places that show nothing,
+    of which a small student has no room to imitate the details, count for little.
+
+    Args:
+        channels_s (list[int]): Channels of the student's feature maps; unused, the losses share one signature.
+        channels_t (list[int]): Channels of the teacher's feature maps; unused.
+
+    References:
+        Du et al., Distilling Object Detectors with Feature Richness, https://arxiv.org/abs/2111.00674
+    """
+
+    needs_confidence = True
+
+    def __init__(self, channels_s, channels_t):
+        super().__init__()
+
+    def forward(self, y_s, y_t, confidence):
+        """Return the loss.
+
+        Args:
+            y_s (list[torch.Tensor]): The student's feature maps, each of shape (N, C, H, W).
+            y_t (list[torch.Tensor]): The teacher's feature maps, of the same shapes.
+            confidence (list[torch.Tensor]): The teacher's confidences, from 0 to 1, each of shape (N, 1, H, W).
+
+        Returns:
+            (torch.Tensor): A scalar.
+        """
+        loss = 0
+        for (s, t), w in zip(_levels(y_s, y_t), confidence):
+            error = (s - t).pow(2).mean(1, keepdim=True)
+            loss = loss + (w * error).sum() / w.sum().clamp(min=len(w))  # at least a confident place an image
+        return loss
 
 
 class Distill_LogitLoss:
@@ -178,7 +219,7 @@ class NoLoss(nn.Module):
 
 
 # The feature losses, by the value of distill_feat_type. A new one is a class above and a row here.
-FEATURE_LOSSES = {"cwd": CWDLoss, "mgd": MGDLoss, "mimic": MimicLoss, "none": NoLoss}
+FEATURE_LOSSES = {"cwd": CWDLoss, "frs": FRSLoss, "mgd": MGDLoss, "mimic": MimicLoss, "none": NoLoss}
 
 
 class FeatureLoss(nn.Module):
@@ -205,13 +246,20 @@ class FeatureLoss(nn.Module):
         self.norm = nn.ModuleList(nn.BatchNorm2d(t, affine=False) for t in channels_t)
         self.feature_loss = FEATURE_LOSSES[distiller](channels_s, channels_t)
 
-    def forward(self, y_s, y_t):
+    @property
+    def needs_confidence(self):
+        """Return whether the loss has to know how confident the teacher is."""
+        return getattr(self.feature_loss, "needs_confidence", False)
+
+    def forward(self, y_s, y_t, confidence=()):
         """Return the loss.
 
         Args:
             y_s (list[torch.Tensor]): The student's feature maps, each of shape (N, C_s, H, W).
             y_t (list[torch.Tensor]): The teacher's feature maps, each of shape (N, C_t, H', W'); where the size differs
                 it is the teacher's that is scaled, since no gradient has to pass there.
+            confidence (list[torch.Tensor]): The teacher's confidences by level of its head, each of shape
+                (N, 1, H", W"), if the loss needs them. A feature map takes those of the level that is nearest in size.
 
         Returns:
             (torch.Tensor | int): A scalar; 0 if there are no feature maps to compare.
@@ -226,7 +274,15 @@ class FeatureLoss(nn.Module):
                     t = F.interpolate(t, size=s.shape[2:], mode="bilinear", align_corners=False)
                 stu_feats.append(norm(align(s.float())))
                 tea_feats.append(norm(t))
-            return self.feature_loss(stu_feats, tea_feats)
+            return self.feature_loss(stu_feats, tea_feats, [_fitted(confidence, s) for s in y_s if confidence])
+
+
+def _fitted(maps, like):
+    """Return the one of some maps that is nearest in size to another, scaled to that size."""
+    nearest = min(maps, key=lambda x: abs(math.log(x.shape[-1] / like.shape[-1])))
+    if nearest.shape[2:] == like.shape[2:]:
+        return nearest
+    return F.interpolate(nearest, size=like.shape[2:], mode="bilinear", align_corners=False)
 
 
 def distill_weight(i, nb):

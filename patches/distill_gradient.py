@@ -11,8 +11,6 @@ import torch
 from .distill_columns import TERMS
 from .distill_models import de_parallel
 
-LOGGER = logging.getLogger("ultralytics")
-
 # A teacher that sends less than the one hardly teaches, and one that sends more than the other drowns the labels.
 LEAST, MOST = 0.03, 1.0
 
@@ -27,8 +25,8 @@ def warmup_steps(args, steps_per_epoch):
     return max(round(args.warmup_epochs * steps_per_epoch), 100) if args.warmup_epochs > 0 else 0
 
 
-def report_shares(trainer, terms):
-    """Say what distillation sends the student, as a share of the gradient that its task sends.
+def measure_shares(trainer, terms):
+    """Return lines on what distillation sends the student, as a share of the gradient that its task sends.
 
     Each loss makes a backward pass of its own, which no parameter is changed by.
 
@@ -37,7 +35,8 @@ def report_shares(trainer, terms):
         terms (dict[str, torch.Tensor]): By name, what distillation adds to it for the student.
 
     Returns:
-        (bool): Whether it could be said; not in a batch in which the task, or an overflow, sends no gradient.
+        (list[tuple[int, str]]): What to log, with the levels; empty in a batch in which the task, or an overflow, sends
+            no gradient.
     """
     scaler = getattr(trainer, "scaler", None)
     scale = scaler.get_scale() if scaler is not None and scaler.is_enabled() else 1.0  # for gradients in half precision
@@ -45,19 +44,21 @@ def report_shares(trainer, terms):
     try:
         norms = {name: _norm(loss * scale, de_parallel(trainer.model)) for name, loss in losses.items()}
     except torch.cuda.OutOfMemoryError:
-        LOGGER.warning("Distillation: there is no memory to measure what share of the gradient it sends")
-        return True
+        return [(logging.WARNING, "Distillation: there is no memory to measure what share of the gradient it sends")]
     if not norms["task"] or not all(map(math.isfinite, norms.values())):
-        return False
+        return []
     shares = {name: norm / norms["task"] for name, norm in norms.items()}
     parts = ", ".join(f"{TERMS[name].column} {shares[name]:.1%}" for name in terms)
-    LOGGER.info(f"Distillation: it sends the student {shares['all']:.1%} of the gradient that the task sends ({parts})")
+    text = f"Distillation: it sends the student {shares['all']:.1%} of the gradient that the task sends ({parts})"
+    lines = [(logging.INFO, text)]
     weights = " or ".join(TERMS[name].weight for name in terms)
     if shares["all"] < LEAST:
-        LOGGER.warning(f"Distillation: below {LEAST:.0%} the teacher hardly teaches; try a larger {weights}")
+        text = f"Distillation: below {LEAST:.0%} the teacher hardly teaches; try a larger {weights}"
+        lines.append((logging.WARNING, text))
     if shares["all"] > MOST:
-        LOGGER.warning(f"Distillation: above {MOST:.0%} the teacher outweighs the labels; try a smaller {weights}")
-    return True
+        text = f"Distillation: above {MOST:.0%} the teacher outweighs the labels; try a smaller {weights}"
+        lines.append((logging.WARNING, text))
+    return lines
 
 
 def _norm(loss, model):

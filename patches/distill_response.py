@@ -97,6 +97,21 @@ class SoftTargets:
         return loss / total
 
 
+def confidences(model, outputs):
+    """Return how confident a model is at each place: its largest probability of a class.
+
+    Args:
+        model (nn.Module): The model.
+        outputs (dict[str, list[torch.Tensor]]): Its raw outputs by branch, a tensor a level, each of shape
+            (N, 4 * reg_max + classes, H, W); the first branch counts.
+
+    Returns:
+        (list[torch.Tensor]): From 0 to 1, a tensor a level, each of shape (N, 1, H, W).
+    """
+    levels = next(iter(outputs.values()))
+    return [level.detach()[:, 4 * head(model).reg_max :].float().sigmoid().amax(1, keepdim=True) for level in levels]
+
+
 def _split(levels, bins):
     """Return the raw outputs of all levels, in float32, one place after the other.
 

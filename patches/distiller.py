@@ -12,10 +12,11 @@ import torch.nn as nn
 
 from .AddLoss import FeatureLoss, distill_weight, full_precision
 from .distill_columns import TERMS
-from .distill_gradient import report_shares, warmup_steps
+from .distill_gradient import measure_shares, warmup_steps
 from .distill_images import ImageStream
 from .distill_models import (
     Watch,
+    active_branches,
     channels,
     check_pair,
     choose_layers,
@@ -23,7 +24,7 @@ from .distill_models import (
     compare_names,
     de_parallel,
 )
-from .distill_response import RESPONSE_LOSSES
+from .distill_response import RESPONSE_LOSSES, confidences
 from .distill_setup import read_checkpoint, replacing
 from .distill_teachers import make_teacher
 
@@ -51,7 +52,8 @@ class Distiller:
     def __init__(self, trainer):
         self.trainer = trainer
         self.epoch = -1  # that was last begun
-        self.told = False  # what share of the student's gradient it sends
+        self.shares = []  # lines on what share of the student's gradient it sends, once they are measured
+        self.told = 0  # how many of them were logged
         self.args = args = trainer.args
         self.tutorial = args.distill_recipe == "tutorial"
         self.weights = {name: getattr(args, term.weight, 0.0) for name, term in TERMS.items()}
@@ -66,11 +68,11 @@ class Distiller:
             self.response = RESPONSE_LOSSES[args.distill_logit_type](student, teacher, args)
             branches = common_branches(student, teacher, self.response.same)
             compare_names(teacher.names, trainer.data["names"])
-        self.watch_student = Watch(layers_s, branches)
-        self.watch_teacher = Watch(layers_t, branches)
-        self.images = ImageStream(trainer) if getattr(args, "distill_images", None) else None
-
         trainer.distillloss = FeatureLoss(channels_s, channels_t, args.distill_feat_type).to(trainer.device)
+        self.needs_confidence = trainer.distillloss.needs_confidence
+        self.watch_student = Watch(layers_s, branches)
+        self.watch_teacher = Watch(layers_t, branches or active_branches(teacher)[: self.needs_confidence])
+        self.images = ImageStream(trainer) if getattr(args, "distill_images", None) else None
         self.trained = list(trainer.distillloss.parameters())  # not every loss has something to train
         trainer.distill_items.restart()
         self._tell_of_limits()
@@ -123,10 +125,17 @@ class Distiller:
         trainer = self.trainer
         if trainer.start_epoch < trainer.epoch == self.epoch:
             self._restore(trainer.wdir)
+        self.tell()
         self.teacher.start_epoch(first=self.epoch < 0)
         self.epoch = trainer.epoch
         trainer.distill_items.restart()
         trainer.distillloss.train()
+
+    def tell(self):
+        """Log what was measured and not logged yet: between two epochs, where it does not cut a progress bar in two."""
+        for level, line in self.shares[self.told :]:
+            LOGGER.log(level, line)
+        self.told = len(self.shares)
 
     def watch(self):
         """Prepare for the student's forward pass, in which its feature maps and head outputs are caught."""
@@ -161,8 +170,8 @@ class Distiller:
             setattr(self.trainer, TERMS[name].attribute, value)
         scale = self._scale(size)
         terms = {name: term * scale[name] for name, term in terms.items()}
-        if not self.told and self._is_warm():
-            self.told = report_shares(self.trainer, {k: v for k, v in terms.items() if k != "online" and _has_graph(v)})
+        if not self.shares and self._is_warm():
+            self.shares = measure_shares(self.trainer, {k: v for k, v in terms.items() if k != "online" and _has_graph(v)})
         self.trainer.distill_items.add({TERMS[name].column: value for name, value in values.items()})
         return sum(terms.values())
 
@@ -230,7 +239,9 @@ class Distiller:
 
     def _compare(self, features_s, logits_s, features_t, logits_t):
         """Return the feature and the response loss of what was caught of both models, by name."""
-        terms = {"feature": self.trainer.distillloss(features_s, [t.detach() for t in features_t]), "logit": 0}
+        confidence = confidences(self.teacher.model, logits_t) if self.needs_confidence else ()
+        feature = self.trainer.distillloss(features_s, [t.detach() for t in features_t], confidence)
+        terms = {"feature": feature, "logit": 0}
         if logits_s:
             with full_precision(self.trainer.device):
                 terms["logit"] = self.response(logits_s, logits_t, self._branch_weights())
@@ -314,7 +325,10 @@ def save_distillation(trainer):
 
 
 def finish_distillation(trainer):
-    """Remove what only a resumed run needs: upstream has just done so with the optimizer's state."""
+    """Say what is left to say, and remove what only a resumed run needs, as upstream has done with its own."""
+    if trainer.model_t is None:
+        return
+    trainer.distiller.tell()
     state = trainer.wdir / STATE
-    if trainer.model_t is not None and state.exists():
+    if state.exists():
         state.unlink()

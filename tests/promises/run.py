@@ -24,8 +24,8 @@ BREAKS = (
     Break(
         "feature maps are free at the next step",
         RUN,
-        "        weight = distill_weight(",
-        "        trainer.kept = features_s\n        weight = distill_weight(",
+        "        if logits_s:\n",
+        "        self.trainer.kept = features_s\n        if logits_s:\n",
         "cost::free_at_the_next and 8.2.50",
     ),
     Break(

@@ -38,15 +38,15 @@ BREAKS = (
     Break(
         "a step makes one pass of the teacher",
         TEACHERS,
-        '            self.model(batch["img"])\n',
-        '            self.model(batch["img"])\n            self.model(batch["img"])\n',
+        "            self.model(images)\n",
+        "            self.model(images)\n            self.model(images)\n",
         "cost::one_forward_pass and 8.4.190",
     ),
     Break(
         "a step is hardly more work than the floor",
         TEACHERS,
-        '            self.model(batch["img"])\n',
-        '            self.model(batch["img"])\n            self.model.model[:9](batch["img"])\n',
+        "            self.model(images)\n",
+        "            self.model(images)\n            self.model.model[:9](images)\n",
         "cost::hardly_more_work and 8.4.190",
     ),
     Break(
