@@ -171,7 +171,8 @@ class Distiller:
         scale = self._scale(size)
         terms = {name: term * scale[name] for name, term in terms.items()}
         if not self.shares and self._is_warm():
-            self.shares = measure_shares(self.trainer, {k: v for k, v in terms.items() if k != "online" and _has_graph(v)})
+            of_student = {k: v for k, v in terms.items() if k != "online" and _has_graph(v)}
+            self.shares = measure_shares(self.trainer, of_student)
         self.trainer.distill_items.add({TERMS[name].column: value for name, value in values.items()})
         return sum(terms.values())
 
