@@ -50,7 +50,7 @@ TUTORIAL = {**OURS, "distill_recipe": "tutorial"}
 # Soft targets alone, every setting spelled out: what an arm is does not change with a default.
 SOFT = {**OURS, "distill_feat_type": "none", "distill_logit_type": "soft", "logit_loss": True}
 CWD = {"distill_feat_type": "cwd", "distill_feat_weight": 0.3}
-FRS = {"distill_feat_type": "frs", "distill_feat_weight": 3.0}
+FRS, FRS_10 = ({"distill_feat_type": "frs", "distill_feat_weight": weight} for weight in (3.0, 10.0))
 CONSTANT = {"distill_schedule": "constant"}
 PATCHED: dict[str, dict[str, Any]] = {
     "tutorial": TUTORIAL,
@@ -72,6 +72,8 @@ PATCHED: dict[str, dict[str, Any]] = {
     # Variants: learning_variants.py says what they are.
     "soft 1, frs 3": {**SOFT, **CONSTANT, **FRS, "distill_logit_weight": 1.0},
     "soft 3, frs 3": {**SOFT, **CONSTANT, **FRS, "distill_logit_weight": 3.0},
+    "soft 1, frs 10": {**SOFT, **CONSTANT, **FRS_10, "distill_logit_weight": 1.0},
+    "frs 10": {**OURS, **CONSTANT, **FRS_10, "logit_loss": False},
     "frs 3": {**OURS, **CONSTANT, **FRS, "logit_loss": False},
     "soft 3, difference": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
     "soft 3, difference times 5": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
