@@ -175,7 +175,7 @@ def diff(
 @_replace_hand_edits
 @click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
 def apply(checkout: Checkout, patch_set: PatchSet | None, replace_hand_edits: bool, dry_run: bool) -> None:
-    """Apply all modifications of a patch set or none."""
+    """Apply a patch set completely or not at all."""
     from distillpatch import commands
     from distillpatch.report.documents import applied_report
     from distillpatch.report.results import applied_notes, applied_page, import_note
@@ -268,7 +268,7 @@ def status(checkout: Checkout, verbose: bool, check: bool) -> None:
 @_on_a_checkout
 @_of_a_folder
 def explain(checkout: Checkout, patch_set: PatchSet | None, number: int) -> None:
-    """Show one modification and what it changes here."""
+    """Show one modification and its diff here."""
     from distillpatch import commands
     from distillpatch.report.modifications import modification_page, modification_report
     from distillpatch.tree.patch_folder import built_in
@@ -335,7 +335,7 @@ def show_help(context: click.Context, name: str | None) -> None:
     parent = context.find_root()
     found = main.get_command(parent, name) if name else None
     if name and found is None:
-        raise click.UsageError(f"No such command {name!r}. All commands: distillpatch --help")
+        raise main.no_such_command(name, context)
     click.echo(found.get_help(click.Context(found, info_name=name, parent=parent)) if found else parent.get_help())
 
 

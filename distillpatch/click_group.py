@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -58,17 +58,24 @@ class Group(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, and see early whether errors have to be JSON."""
         settings(ctx).as_json = "--json" in args
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            _refuse(settings(ctx), error)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Return the command, or name those that are spelled like it."""
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
-            known = sorted(known for known, command in self.commands.items() if not command.hidden)
-            similar = get_close_matches(name, known, cutoff=0.5)
-            hint = f"Did you mean {' or '.join(similar)}?" if similar else f"Expected one of {', '.join(known)}."
-            raise click.UsageError(f"No such command '{name}'. {hint}", ctx)
+            raise self.no_such_command(name, ctx)
         return super().resolve_command(ctx, args)
+
+    def no_such_command(self, name: str, ctx: click.Context) -> click.UsageError:
+        """Return the error for a name that no command has, with the names that are spelled like it."""
+        known = sorted(known for known, command in self.commands.items() if not command.hidden)
+        similar = get_close_matches(name, known, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(similar)}?" if similar else f"Expected one of {', '.join(known)}."
+        return click.UsageError(f"No such command '{name}'. {hint} All commands: distillpatch --help", ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -80,12 +87,7 @@ class Group(click.Group):
         except InterruptedRun as error:
             fail(options, "Interrupted", str(error), _INTERRUPTED)
         except click.UsageError as error:
-            if isinstance(error, click.NoSuchOption) and error.option_name == "-C":
-                hint = f"{error.message} Name the checkout plainly: distillpatch status PATH"
-                error = click.UsageError(hint, error.ctx)
-            if not options.as_json:
-                raise error from None
-            fail(options, type(error).__name__, error.format_message(), error.exit_code)
+            _refuse(options, error)
         except (DistillpatchError, OSError) as error:
             if options.done:
                 _finish(error, options.done)
@@ -95,7 +97,16 @@ class Group(click.Group):
             fail(options, kind, f"{_message(error)}{_advice(error, options)}", options.error_code)
 
 
-def fail(options: Settings, kind: str, message: str, code: int) -> None:
+def _refuse(options: Settings, error: click.UsageError) -> NoReturn:
+    """End with an error in how a command is written; click prints it for people."""
+    if isinstance(error, click.NoSuchOption) and error.option_name == "-C":
+        error = click.UsageError("No such option: -C. Name the checkout plainly: distillpatch status PATH", error.ctx)
+    if not options.as_json:
+        raise error from None
+    fail(options, type(error).__name__, error.format_message(), error.exit_code)
+
+
+def fail(options: Settings, kind: str, message: str, code: int) -> NoReturn:
     """End with an error: a message on stderr and, for a program, the same on stdout as JSON."""
     if options.as_json:
         with suppress(OSError):  # it may be what has failed
@@ -103,12 +114,12 @@ def fail(options: Settings, kind: str, message: str, code: int) -> None:
     _leave(f"Error: {message}" if code != _INTERRUPTED else message, code)
 
 
-def _finish(error: DistillpatchError | OSError, done: str) -> None:
+def _finish(error: DistillpatchError | OSError, done: str) -> NoReturn:
     """End after an error that came when all was done: the exit code says what became of the package."""
     _leave("" if _is_unread(error) else f"Note: {_message(error)} {done}", 0)
 
 
-def _leave(message: str, code: int) -> None:
+def _leave(message: str, code: int) -> NoReturn:
     try:
         if message:
             click.echo(message, err=True)

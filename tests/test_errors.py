@@ -27,11 +27,12 @@ Checkout = Callable[[str], Path]
 # Errors: what was expected, where, what next; for programs as well.
 
 ERRORS: dict[str, tuple[list[str], int, str]] = {
-    "a typo": (["aply"], 2, "No such command 'aply'. Did you mean apply?"),
+    "a typo": (["aply"], 2, "No such command 'aply'. Did you mean apply? All commands: distillpatch --help"),
     "no command at all": (["frobnicate"], 2, "Expected one of apply, compare, diff, doctor, explain, "),
-    "git's -C": (["status", "-C", "x"], 2, "Name the checkout plainly: distillpatch status PATH"),
+    "git's -C": (["status", "-C", "x"], 2, "No such option: -C. Name the checkout plainly: distillpatch status PATH"),
+    "git's -C in its place": (["-C", "x", "status"], 2, "Name the checkout plainly: distillpatch status PATH"),
     "an option's typo": (["diff", "--exitcode"], 2, "--exit-code"),
-    "help for nothing": (["help", "aply"], 2, "No such command 'aply'. All commands: distillpatch --help"),
+    "help for nothing": (["help", "aply"], 2, "No such command 'aply'. Did you mean apply?"),
     "two checkouts": (["status", "a", "--ultralytics-path", "b"], 2, "named 2 times: expected one PATH"),
     "three paths": (["status", "a", "b"], 2, "unexpected extra argument (b)"),
     "a path that is not there": (["status", "{tmp}/x"], 1, "/x does not exist. Name a checkout, "),
@@ -55,23 +56,51 @@ ERRORS: dict[str, tuple[list[str], int, str]] = {
     "a picture into nowhere": (["compare", "--plot", "{tmp}/no/a.svg", "{run}"], 1, "Name another file."),
     "results that are none": (["compare", "{bad}"], 1, "expected a first line with the name of each column"),
     "not Python": (["apply", "{broken}"], 1, "ultralytics/cfg/__init__.py cannot be parsed by Python 3."),
-    "a missing file": (["apply", "{missing}"], 1, "ultralytics/utils/plotting.py"),
+    "a missing file": (
+        ["apply", "{missing}"],
+        1,
+        "  ultralytics/utils/plotting.py does not exist: expected the release's file. Restore it.\n\nNothing was",
+    ),
+    "Latin-1": (
+        ["diff", "{latin}"],
+        1,
+        "cfg/__init__.py cannot be decoded (line 1): expected utf-8, found the byte 0xe9. Save it as UTF-8, or",
+    ),
+    "a file of 300 MB": (
+        ["status", "{big}"],
+        1,
+        "plotting.py: 300 MB large, expected at most 16 MB. Restore the release's own file.",
+    ),
+    "a folder in place of a file": (
+        ["status", "{folder}"],
+        1,
+        "plotting.py: not a regular file. Restore the release's",
+    ),
     "a state that is none": (["status", "{lost}"], 1, "state.json"),
 }
+
+WRONG = ("broken", "missing", "latin", "big", "folder", "lost")
+
+COMMAND = 'from distillpatch.cli import main; main(prog_name="distillpatch")'
 
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return folders in which something is wrong, by what to call them."""
     base = tmp_path_factory.mktemp("errors")
-    found = {name: base / name for name in ("tmp", "tree", "old", "broken", "missing", "lost", "run", "bad")}
-    for name in ("tree", "broken", "missing", "lost"):
+    found = {name: base / name for name in ("tmp", "tree", "old", *WRONG, "run", "bad")}
+    for name in ("tree", *WRONG):
         releases.unpack("8.2.50", found[name])
     releases.unpack("8.0.134", found["old"])
     found["tmp"].mkdir()
     (found["tmp"] / "file").touch()
     (found["broken"] / "ultralytics/cfg/__init__.py").write_text("def f(:\n")
     (found["missing"] / "ultralytics/utils/plotting.py").unlink()
+    with (found["latin"] / "ultralytics/cfg/__init__.py").open("r+b") as file:
+        file.write(b"# \xe9")
+    os.truncate(found["big"] / "ultralytics/utils/plotting.py", 300 * 2**20)
+    (found["folder"] / "ultralytics/utils/plotting.py").unlink()
+    (found["folder"] / "ultralytics/utils/plotting.py").mkdir()
     (found["lost"] / "ultralytics/.distillpatch").mkdir()
     (found["lost"] / "ultralytics/.distillpatch/state.json").write_text("{")
     make(found["run"], 0.1)
@@ -101,6 +130,29 @@ def test_no_help_text_has_a_comma() -> None:
         if isinstance(parameter, click.Option)
     ]
     assert [each for each in texts if "," in each[1] or ":" in each[1]] == []
+
+
+@pytest.mark.parametrize("shell", ["fish", "zsh"])
+def test_a_shell_completes_with_whole_help_texts(shell: str, tmp_path: Path) -> None:
+    """fish itself, where it is installed; what zsh reads, three lines for each name, is compared as it is."""
+    (tmp_path / "distillpatch").write_text(f"#!/bin/sh\nexec {sys.executable} -c '{COMMAND}' \"$@\"\n")
+    (tmp_path / "distillpatch").chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+    env["PYTHONPATH"] = str(Path(click_group.__file__).parent.parent)
+    run = ["fish", "-c", "_DISTILLPATCH_COMPLETE=fish_source distillpatch | source; complete -C 'distillpatch '"]
+    if shell == "zsh":
+        env |= {"COMP_WORDS": "distillpatch ", "COMP_CWORD": "1", "_DISTILLPATCH_COMPLETE": "zsh_complete"}
+        run = ["distillpatch"]
+    elif not shutil.which("fish"):
+        pytest.skip("fish is not installed")
+    lines = subprocess.run(run, env=env, cwd=tmp_path, capture_output=True, text=True).stdout.splitlines()
+    told = (
+        dict(line.split("\t") for line in lines)
+        if shell == "fish"
+        else dict(zip(lines[1::3], lines[2::3], strict=True))
+    )
+    visible = {name: command.help.split("\n")[0] for name, command in main.commands.items() if not command.hidden}
+    assert {name: told.get(name) for name in visible} == visible
 
 
 def test_a_permission_that_is_missing_comes_with_a_next_step(pristine: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,8 +147,8 @@ def test_the_message_of_a_misfit() -> None:
           from:    01-test.patch:17
 
         Nothing was written: the modifications are applied together or not at all.
-        If this checkout was edited there, bring the code above back to what the release has; if it is a release newer \
-than this distillpatch, upgrade distillpatch or add an alternative (see CONTRIBUTING.md).""")
+        If this checkout was edited there, restore the release's version of this code; if its release is \
+newer than this distillpatch, upgrade distillpatch.""")
 
 
 def test_an_ambiguous_anchor_is_shown_at_every_place() -> None:
@@ -167,7 +167,7 @@ def test_a_scope_of_which_there_are_two_is_shown_at_every_place() -> None:
 
 def test_a_missing_file_is_named() -> None:
     patches = patch_set("--- gone.py  f\n  a()\n+ b()\n")
-    with pytest.raises(PlanError, match=r"(?s)file: +gone\.py.*the file is not there"):
+    with pytest.raises(PlanError, match=r"(?s)gone\.py does not exist: expected the release.s file"):
         require(make_plan(patches, {"gone.py": None}, "1"))
 
 

@@ -100,6 +100,9 @@ class Plan:
     removal: Removal | None = None
 
 
+_MISSING = "the file does not exist"
+
+
 class PlanError(DistillpatchError):
     """The patch set cannot be applied to these files."""
 
@@ -199,8 +202,8 @@ def require(plan: Plan) -> Plan:
         told = "\n\n".join(explain(outcome, plan.release) for outcome in rejected)
         raise PlanError(
             f"{told}\n\nNothing was written: the modifications are applied together or not at all.\n"
-            "If this checkout was edited there, bring the code above back to what the release has; if it is a release "
-            "newer than this distillpatch, upgrade distillpatch or add an alternative (see CONTRIBUTING.md)."
+            "If this checkout was edited there, restore the release's version of this code; if its release is newer "
+            "than this distillpatch, upgrade distillpatch."
         )
     return plan
 
@@ -219,8 +222,11 @@ def _way_on(plan: Plan) -> str:
 def explain(outcome: Outcome, release: str) -> str:
     """Return what is known of a modification that does not fit: file, scope, pattern, release and the nearest code."""
     lines = [f"{outcome.modification} does not fit ultralytics {release}"]
-    for rejection in outcome.rejections:
-        for attempt in rejection.tried:
+    tried = [attempt for rejection in outcome.rejections for attempt in rejection.tried]
+    for path in dict.fromkeys(attempt.alternative.path for attempt in tried if attempt.reason == _MISSING):
+        lines += [f"  {path} does not exist: expected the release's file. Restore it.", ""]
+    for attempt in tried:
+        if attempt.reason != _MISSING:
             alternative = attempt.alternative
             facts = {
                 "file": [alternative.path],
@@ -284,7 +290,7 @@ def _land(hunk: Hunk, sources: Mapping[str, Source]) -> tuple[str, list[Edit]] |
     for alternative in hunk.alternatives:
         try:
             if alternative.path not in sources:
-                raise Misfit("the file is not there")
+                raise Misfit(_MISSING)
             return alternative.path, edits(sources[alternative.path], alternative)
         except Misfit as misfit:
             misfits.append(misfit)

@@ -42,12 +42,11 @@ class Source(Text):
 
     def __init__(self, path: str, content: bytes) -> None:
         if len(content) > _LONGEST_SOURCE:
-            raise SourceError(f"{path} is larger than {_LONGEST_SOURCE} bytes; is it really Python source?")
-        try:
-            self.encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
-            text = content.decode(self.encoding)
-        except (SyntaxError, LookupError, UnicodeError) as error:
-            raise SourceError(f"{path} cannot be decoded: {error}") from error
+            raise SourceError(
+                f"{path} has {len(content):,} bytes: expected Python source of at most {_LONGEST_SOURCE:,}. Restore "
+                "the release's own file."
+            )
+        self.encoding, text = _decoded(path, content)
         super().__init__(path, text)
         if self.encode(text) != content:
             raise SourceError(f"{path} cannot be decoded from {self.encoding} and encoded again without loss")
@@ -74,7 +73,7 @@ class Source(Text):
         running = ".".join(map(str, sys.version_info[:2]))
         return SourceError(
             f"{self.path} cannot be parsed by Python {running}, which distillpatch runs on{where}: {reason}. "
-            "Mend it there, or run distillpatch with the Python that you train with."
+            "Fix it there or, if that is newer, run distillpatch with the Python that you train with."
         )
 
     def encode(self, text: str) -> bytes:
@@ -138,6 +137,31 @@ class Source(Text):
                 module = node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
                 statements.append(Import(module, node.lineno, node.end_lineno or node.lineno))
         return statements
+
+
+def _decoded(path: str, content: bytes) -> tuple[str, str]:
+    """Return the encoding of a Python file, and its text.
+
+    Raises:
+        SourceError: If the bytes are not of that encoding, with the line.
+    """
+    encoding = "utf-8"
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        return encoding, content.decode(encoding)
+    except (SyntaxError, LookupError, UnicodeError) as error:
+        reason, line = str(error), 0
+        try:
+            content.decode(encoding)
+        except UnicodeDecodeError as undecoded:
+            reason = f"expected {encoding}, found the byte 0x{content[undecoded.start]:02x}"
+            line = content.count(b"\n", 0, undecoded.start) + 1
+        except (LookupError, UnicodeError):
+            pass  # an encoding that Python does not know, or that is none of text
+        where = f" (line {line})" if line else ""
+        raise SourceError(
+            f"{path} cannot be decoded{where}: {reason}. Save it as UTF-8, or name its encoding in its first line."
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,13 @@ _DEEPEST_FOLDER = 60
 class NotRegularError(OSError):
     """There is no regular file, or a larger one than any of distillpatch's and of any release."""
 
-    def __init__(self, place: Path, limit: int) -> None:
-        size = f"{limit / 2**20:.0f} MB" if limit >= 2**20 else f"{limit:,} bytes"
-        super().__init__(errno.EINVAL, f"not a regular file, or larger than {size}", str(place))
+    def __init__(self, place: Path, size: int = 0, limit: int = 0) -> None:
+        reason = f"{_size(size)} large, expected at most {_size(limit)}" if size else "not a regular file"
+        super().__init__(errno.EINVAL, reason, str(place))
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:.0f} MB" if count >= 2**20 else f"{count:,} bytes"
 
 
 def cannot_be_imported(error: OSError) -> bool:
@@ -120,14 +124,16 @@ def read_regular(place: Path, limit: int, *, through_link: bool = False) -> byte
         OSError: It is not there, or cannot be read.
     """
     if is_link(place) and not (through_link and _leads_somewhere(place)):  # a link to nothing is not nothing
-        raise NotRegularError(place, limit)
+        raise NotRegularError(place)
     # The status is that of what was opened, and not of what was there a moment before. Opening a FIFO in this way does
     # not wait.
     descriptor = os.open(place, _FLAGS if through_link else _FLAGS | getattr(os, "O_NOFOLLOW", 0))
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
-            raise NotRegularError(place, limit)
+        if not stat.S_ISREG(status.st_mode):
+            raise NotRegularError(place)
+        if status.st_size > limit:
+            raise NotRegularError(place, status.st_size, limit)
         return _read(descriptor, place, limit)
     finally:
         os.close(descriptor)
