@@ -156,7 +156,7 @@ def test_a_shell_completes_with_whole_help_texts(shell: str, tmp_path: Path) -> 
 
 
 def test_a_permission_that_is_missing_comes_with_a_next_step(pristine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(*_: Any) -> None:
+    def denied(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied", "/root/x")
 
     monkeypatch.setattr(commands, "examine", denied)
@@ -185,7 +185,7 @@ def test_ctrl_c_tells_the_state_of_the_tree(
 ) -> None:
     root = checkout("8.2.50")
 
-    def interrupted(*_: Any) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
         if left:
             (root / "ultralytics/.distillpatch" / left).mkdir(parents=True)
         raise KeyboardInterrupt
