@@ -11,7 +11,8 @@ The student learns its task as ever, and in addition from up to three losses:
     dlineLoss   with an online teacher, which learns next to the student: the teacher's own task loss
 
 This file is the losses alone. A run uses them in distiller.py; its teacher is in distill_teachers.py; its arguments are
-in distill_setup.py; what is known of models is in distill_models.py; the columns of results are in distill_columns.py.
+in distill_setup.py. What a model has is read in distill_models.py, its forward pass is watched in distill_features.py,
+and distill_pairs.py checks whether two go together. The columns of results are in distill_columns.py.
 All of it needs nothing but PyTorch 1.13 and Python 3.8. What it needs of Ultralytics is imported where it is used.
 """
 
@@ -25,7 +26,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 # Names of the tutorial's AddLoss.py, which is imported by that name.
-from .distill_models import de_parallel, get_channels, get_fpn_features, is_parallel  # noqa: F401
+from .distill_features import get_channels, get_fpn_features  # noqa: F401
+from .distill_models import de_parallel, is_parallel  # noqa: F401
 
 
 class MimicLoss(nn.Module):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 
 from .AddLoss import FEATURE_LOSSES
-from .distill_models import layer_lists
+from .distill_pairs import layer_lists
 from .distill_response import RESPONSE_LOSSES
 
 # The recipes. "default" is measured in docs/learning.md. Its losses are scaled as the

@@ -10,7 +10,8 @@ import torch
 import torch.nn as nn
 
 from .distill_arguments import AVERAGE
-from .distill_models import de_parallel, get_features, head
+from .distill_features import get_features
+from .distill_models import de_parallel, head
 from .distill_setup import forget_criterion, read_model, save_model
 
 RANK = int(os.getenv("RANK", "-1"))

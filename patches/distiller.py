@@ -12,18 +12,11 @@ import torch.nn as nn
 
 from .AddLoss import FeatureLoss, distill_weight, full_precision
 from .distill_columns import TERMS
+from .distill_features import Watch, active_branches
 from .distill_gradient import measure_shares, warmup_steps
 from .distill_images import ImageStream
-from .distill_models import (
-    Watch,
-    active_branches,
-    channels,
-    check_pair,
-    choose_layers,
-    common_branches,
-    compare_names,
-    de_parallel,
-)
+from .distill_models import de_parallel
+from .distill_pairs import channels, check_pair, choose_layers, common_branches, compare_names
 from .distill_response import RESPONSE_LOSSES, confidences
 from .distill_setup import read_checkpoint, replacing
 from .distill_teachers import make_teacher

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch.nn as nn
 import torch.nn.functional as F
 from ultralytics.nn.tasks import DetectionModel
-from ultralytics.utils.distill_models import get_channels, get_features
+from ultralytics.utils.distill_features import get_channels, get_features
 
 class Normalizing(DetectionModel):
     def forward(self, x, *args, **kwargs):

@@ -66,7 +66,7 @@ def test_an_interrupted_training_leaves_nothing_on_the_models(
 
 
 AT_REST = """
-from ultralytics.utils.distill_models import active_branches, get_channels
+from ultralytics.utils.distill_features import active_branches, get_channels
 
 def state(model):
     return [[m.training, len(m._forward_hooks)] for m in model.modules()]

@@ -21,7 +21,7 @@ from training import execute
 
 from patches import AddLoss
 from patches.AddLoss import CWDLoss, Distill_LogitLoss, FeatureLoss, FRSLoss, MGDLoss, MimicLoss, distill_weight
-from patches.distill_models import YOLOV8_LAYERS
+from patches.distill_pairs import YOLOV8_LAYERS
 
 pytestmark = pytest.mark.training
 

@@ -180,7 +180,6 @@ def test_only_the_finder_of_unsaved_work_and_the_pager_start_a_process() -> None
 LINES = 350
 LONG_FILES = {
     "distillpatch/cli.py",
-    "patches/distill_models.py",
     "tests/test_cli.py",
     "tests/test_edit.py",
     "tests/test_resume.py",

@@ -1,29 +1,31 @@
-"""What is watched in a model, and which pairs fit: distill_models.py."""
+"""What is watched in a model, and which pairs fit: distill_models.py, distill_features.py, distill_pairs.py."""
 
 from __future__ import annotations
 
 from promises import Break
 
 MODELS = "patches/distill_models.py"
+FEATURES = "patches/distill_features.py"
+PAIRS = "patches/distill_pairs.py"
 
 BREAKS = (
     Break(
         "the pass that ends before the head is upstream's up to there",
-        MODELS,
+        FEATURES,
         "else outputs[j] for j in m.f]",
         "else outputs[j] for j in m.f[::-1]]",
         "models::all_layers and 8.0.136",
     ),
     Break(
         "hooks do not survive the step",
-        MODELS,
+        FEATURES,
         "        for handle in self._handles:\n            handle.remove()\n",
         "",
         "cost::no_hook_survives and 8.2.50",
     ),
     Break(
         "a rank without objects does not stop the others",
-        MODELS,
+        FEATURES,
         "if self._logits and wrapped is not model:",
         "if False:",
         "several_processes::reaches_boxes and 8.4.130",
@@ -37,35 +39,35 @@ BREAKS = (
     ),
     Break(
         "branches that a head does not go through are left out",
-        MODELS,
+        PAIRS,
         "active = active_branches(teacher)",
         "active = list(branches(head(teacher)))",
         "models::does_not_go_through and 8.4.60",
     ),
     Break(
         "layers that count from the head are found",
-        MODELS,
+        PAIRS,
         "f % head(model).i for",
         "f for",
         "models::all_layers and 8.0.136",
     ),
     Break(
         "short models have layers by default",
-        MODELS,
+        PAIRS,
         " <= before_head\n",
         "\n",
         "models::all_layers and 8.0.136",
     ),
     Break(
         "a teacher of other strides is refused",
-        MODELS,
+        PAIRS,
         '        "strides": lambda head: [int(stride) for stride in head.stride],\n',
         "",
         "bad_input::makes_no_sense and 8.2.50",
     ),
     Break(
         "other names of classes are told",
-        MODELS,
+        PAIRS,
         "    if others:\n",
         "    if False:\n",
         "bad_input::other_names and 8.2.50",
