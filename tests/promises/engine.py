@@ -238,8 +238,8 @@ BREAKS = (
     Break(
         "code that has to be there is required",
         NOTATION,
-        '        elif header["kind"] == "???":\n            self._notes.extend(alternatives)\n        else:\n',
-        '        elif header["kind"] in ("???", "==="):\n            self._notes.extend(alternatives)\n        else:\n',
+        '        if header["kind"] in self._others:\n',
+        '        if header["kind"] in (*self._others, "==="):\n            self._others.setdefault("===", [])\n',
         "plan::has_to_be_there",
     ),
     Break(
@@ -273,7 +273,7 @@ BREAKS = (
     Break(
         "what was made by hand is not made again",
         PLAN,
-        "    by_hand = tuple(_made_by_hand(patch_set, files, sources))\n",
+        "    by_hand = tuple(_made_by_hand(patch_set, files, sources, modules))\n",
         "    by_hand = ()\n",
         "modifications::by_hand",
     ),

@@ -34,7 +34,7 @@ BREAKS = (
     Break(
         "a loss of the owner's is shown",
         NOTATION,
-        "self._notes.extend(alternatives)",
+        'self._others[header["kind"]] += alternatives',
         "pass",
         "notes::owner and 8.2.50",
     ),
