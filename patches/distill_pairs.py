@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 import torch
 
@@ -40,17 +41,19 @@ def common_branches(student, teacher, same):
         ValueError: If they do not, or have no branch in common.
     """
     head_s, head_t = head(student), head(teacher)
+    soft, features = "distill_logit_type=soft", "logit_loss=False and a feature loss, distill_feat_type=cwd for example"
     facts = {
-        "classes": lambda head: head.nc,
-        "strides": lambda head: [int(stride) for stride in head.stride],
-        "box distribution bins": lambda head: head.reg_max,
+        "classes": (lambda head: head.nc, soft),
+        "strides": (lambda head: [int(stride) for stride in head.stride], features),
+        "box distribution bins": (lambda head: head.reg_max, soft),
     }
     for what in same:
-        fact_s, fact_t = (facts[what](head) for head in (head_s, head_t))
+        fact, instead = facts[what]
+        fact_s, fact_t = fact(head_s), fact(head_t)
         if fact_s != fact_t:
             raise ValueError(
                 f"logit_loss: expected a teacher with the student's {fact_s} {what}, not {fact_t}; train with a "
-                "teacher that has them, or with logit_loss=False and a feature loss, distill_feat_type=cwd for example"
+                f"teacher that has them, or with {instead}"
             )
     active = active_branches(teacher)
     common = [branch for branch in active_branches(student) if branch in active]
@@ -60,15 +63,84 @@ def common_branches(student, teacher, same):
     return common
 
 
-def compare_names(theirs, ours):
-    """Warn if the teacher's names of classes differ from the data's, each given by number or as a list."""
-    theirs, ours = (dict(enumerate(names)) if isinstance(names, (list, tuple)) else names for names in (theirs, ours))
+class Classes(NamedTuple):
+    """The classes that both the data and the teacher have.
+
+    Attributes:
+        student (list[int]): Their numbers in the data.
+        teacher (list[int]): Their numbers to the teacher, in the same order.
+        note (str): What the user should know of them; empty if these are all classes of both, in the same order.
+    """
+
+    student: list
+    teacher: list
+    note: str
+
+
+def classes_by_name(ours, theirs):
+    """Pair the classes of the data with those of the teacher that have the same name, whatever their numbers.
+
+    Names are compared without regard to case and to spaces around them. Where several classes have one name, the first
+    of the data is paired with the first of the teacher, and so on.
+
+    Args:
+        ours (dict[int, str] | list[str]): The names of the data's classes.
+        theirs (dict[int, str] | list[str]): The names of the teacher's.
+
+    Returns:
+        (Classes): The pairs, in the order of the data. There may be none; the user is warned of that.
+    """
+    ours, theirs, unpaired = _numbered(ours), _numbered(theirs), {}
+    for number, name in theirs.items():
+        unpaired.setdefault(_plain(name), []).append(number)
+    pairs = [(i, unpaired[_plain(name)].pop(0)) for i, name in ours.items() if unpaired.get(_plain(name))]
+    student, teacher = [i for i, _ in pairs], [j for _, j in pairs]
+    if student == teacher == list(ours) == list(theirs):
+        return Classes(student, teacher, "")
+    if not pairs:
+        LOGGER.warning(
+            f"logit_loss: no class of the data ({_some(ours.values())}) has the name of one of the teacher "
+            f"({_some(theirs.values())}), so it teaches boxes alone. If they are the same classes, give the "
+            "teacher the names of the data."
+        )
+        return Classes([], [], f"none of the {len(theirs)} classes of the teacher shares a name with the data")
+    shared = _some(ours[i] for i in student)
+    note = f"{len(pairs)} of {len(theirs)} classes of the teacher share a name with the data's {len(ours)}: {shared}"
+    return Classes(student, teacher, note)
+
+
+def classes_by_number(ours, theirs):
+    """Pair the classes of the data with those of the teacher that have the same number, and warn of other names.
+
+    Args:
+        ours (dict[int, str] | list[str]): The names of the data's classes.
+        theirs (dict[int, str] | list[str]): The names of the teacher's, of which there may be more.
+
+    Returns:
+        (Classes): The pairs.
+    """
+    ours, theirs = _numbered(ours), _numbered(theirs)
     others = [i for i, name in ours.items() if theirs.get(i) != name]
     if others:
         LOGGER.warning(
             f"logit_loss: class {others[0]} is {ours[others[0]]!r} in the data and {theirs.get(others[0])!r} to the "
-            "teacher. The two should have the same classes in the same order."
+            "teacher. Here classes are compared by number: the two should have the same, in the same order."
         )
+    return Classes(list(ours), list(ours), "")
+
+
+def _numbered(names):
+    return dict(enumerate(names)) if isinstance(names, (list, tuple)) else names
+
+
+def _plain(name):
+    return str(name).strip().casefold()
+
+
+def _some(names, most=5):
+    """Return names to show, not too many."""
+    names = [str(name) for name in names]
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def choose_layers(student, teacher, layers, eight):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 
 from .AddLoss import Distill_LogitLoss
 from .distill_models import head
+from .distill_pairs import classes_by_name, classes_by_number
 
 
 class RawOutputs:
@@ -21,11 +22,13 @@ class RawOutputs:
         student (nn.Module): The student; its head puts out the same shapes as the teacher's.
         teacher (nn.Module): The teacher.
         hyp (SimpleNamespace): The run's hyperparameters; unused, the losses share one signature.
+        classes (Classes): Unused.
     """
 
     same = ("classes", "strides", "box distribution bins")  # in which the heads have to agree
+    pair_classes = staticmethod(classes_by_number)
 
-    def __init__(self, student, teacher, hyp):
+    def __init__(self, student, teacher, hyp, classes):
         pass
 
     def __call__(self, outputs_s, outputs_t, weights):
@@ -48,10 +51,14 @@ class SoftTargets:
     distances from their place, so a box of another place or stride never meets this one; rotated ones before rotation.
     W is at least one confident place an image: a teacher that is sure of nothing teaches little.
 
+    Classes are those that both have; the teacher's others do not count, also not for w. If there is none, the teacher
+    teaches boxes alone, where it is sure of any of its classes.
+
     Args:
         student (nn.Module): The student.
         teacher (nn.Module): The teacher.
         hyp (SimpleNamespace): The run's hyperparameters, of which box, cls and dfl weigh the parts as in the task loss.
+        classes (Classes): The classes that both have.
 
     References:
         Yang et al., Bridging Cross-task Protocol Inconsistency for Distillation, https://arxiv.org/abs/2308.14286
@@ -59,9 +66,12 @@ class SoftTargets:
         Rezatofighi et al., Generalized Intersection over Union, https://arxiv.org/abs/1902.09630
     """
 
-    same = ("classes", "strides")
+    same = ("strides",)
+    pair_classes = staticmethod(classes_by_name)
 
-    def __init__(self, student, teacher, hyp):
+    def __init__(self, student, teacher, hyp, classes):
+        self.shared_s = _index(classes.student, head(student).nc)
+        self.shared_t = _index(classes.teacher, head(teacher).nc)
         self.bins_s, self.bins_t = head(student).reg_max, head(teacher).reg_max
         self.box, self.cls, self.dfl = (float(getattr(hyp, gain)) for gain in ("box", "cls", "dfl"))
 
@@ -83,10 +93,11 @@ class SoftTargets:
         """Return the loss of one branch."""
         sides_s, classes_s = _split(levels_s, self.bins_s)
         sides_t, classes_t = (x.detach() for x in _split(levels_t, self.bins_t))
-        p_t = classes_t.sigmoid()
-        w = p_t.amax(2)
+        classes_s, shared_t = classes_s[..., self.shared_s], classes_t[..., self.shared_t]
+        p_t = shared_t.sigmoid()
+        w = (p_t if p_t.shape[2] else classes_t.sigmoid()).amax(2)
         total = w.sum().clamp(min=w.shape[0])
-        entropy = F.binary_cross_entropy_with_logits(classes_t, p_t, reduction="sum")
+        entropy = F.binary_cross_entropy_with_logits(shared_t, p_t, reduction="sum")
         loss = self.cls * (F.binary_cross_entropy_with_logits(classes_s, p_t, reduction="sum") - entropy)
         distances_s, distances_t = (_distances(sides) for sides in (sides_s, sides_t))
         loss = loss + self.box * (w * (1 - _giou(distances_s, distances_t))).sum()
@@ -110,6 +121,10 @@ def confidences(model, outputs):
     """
     levels = next(iter(outputs.values()))
     return [level.detach()[:, 4 * head(model).reg_max :].float().sigmoid().amax(1, keepdim=True) for level in levels]
+
+
+def _index(numbers, count):
+    return slice(None) if numbers == list(range(count)) else numbers
 
 
 def _split(levels, bins):

@@ -35,6 +35,7 @@ class OfflineTeacher:
     """
 
     kind = "offline"
+    numbered = False  # whether its classes have the data's numbers, whatever their names are
     file = None  # what lies beside last.pt while a run goes on, to resume it with
 
     def __init__(self, trainer):
@@ -120,6 +121,7 @@ class OnlineTeacher(OfflineTeacher):
     """
 
     kind = "online"
+    numbered = True  # which it learns
     file = "last_teacher.pt"
 
     def __init__(self, trainer):
@@ -199,6 +201,7 @@ class AverageTeacher(OfflineTeacher):
 
     def __init__(self, trainer):
         super().__init__(trainer)
+        self.model.names = trainer.data["names"]  # which the student is given later
         self.steps = 0
 
     def ask(self, batch, watch):

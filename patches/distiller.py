@@ -16,7 +16,7 @@ from .distill_features import Watch, active_branches
 from .distill_gradient import measure_shares, warmup_steps
 from .distill_images import ImageStream
 from .distill_models import de_parallel
-from .distill_pairs import channels, check_pair, choose_layers, common_branches, compare_names
+from .distill_pairs import channels, check_pair, choose_layers, classes_by_number, common_branches
 from .distill_response import RESPONSE_LOSSES, confidences
 from .distill_setup import read_checkpoint, replacing
 from .distill_teachers import make_teacher
@@ -58,9 +58,11 @@ class Distiller:
             layers_s, layers_t = choose_layers(student, teacher, args.distill_layers, eight=self.tutorial)
         channels_s, channels_t = channels("student", student, layers_s), channels("teacher", teacher, layers_t)
         if args.logit_loss:
-            self.response = RESPONSE_LOSSES[args.distill_logit_type](student, teacher, args)
-            branches = common_branches(student, teacher, self.response.same)
-            compare_names(teacher.names, trainer.data["names"])
+            loss = RESPONSE_LOSSES[args.distill_logit_type]
+            branches = common_branches(student, teacher, loss.same)
+            pair_classes = classes_by_number if self.teacher.numbered else loss.pair_classes
+            self.classes = pair_classes(trainer.data["names"], teacher.names)
+            self.response = loss(student, teacher, args, self.classes)
         trainer.distillloss = FeatureLoss(channels_s, channels_t, args.distill_feat_type).to(trainer.device)
         self.needs_confidence = trainer.distillloss.needs_confidence
         self.watch_student = Watch(layers_s, branches)
@@ -99,10 +101,11 @@ class Distiller:
             )
         if args.logit_loss:
             losses.append(f"{args.distill_logit_type} response loss (weight {args.distill_logit_weight:g})")
+        note = f"; {self.classes.note}" if args.logit_loss and self.classes.note else ""
         more = f", also on {self.images.count} images without labels" if self.images else ""
         return (
             f"Distillation: {args.model_t} teaches {self.teacher.kind} by {' and '.join(losses)}{more}; "
-            f"recipe {args.distill_recipe}, schedule {args.distill_schedule}"
+            f"recipe {args.distill_recipe}, schedule {args.distill_schedule}{note}"
         )
 
     def wrap_ddp(self):

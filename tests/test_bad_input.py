@@ -81,14 +81,23 @@ CASES = {
     ),
     # The classes.
     "other classes": Case(
-        "model_t='classes.pt', logit_loss=True",
+        "model_t='classes.pt', distill_logit_type='mse'",
         "ValueError",
-        r"logit_loss: expected a teacher with the student's 10 classes, not 5; train with a teacher that has .+",
+        r"logit_loss: expected a teacher with the student's 10 classes, not 5; train with a teacher that has them, "
+        r"or with distill_logit_type=soft",
+    ),
+    "other bins": Case(
+        "model_t=save_teacher('other_bins.pt', 'yolo26s.yaml'), distill_logit_type='mse'",
+        "ValueError",
+        r"logit_loss: expected a teacher with the student's 16 box distribution bins, not 1; train with .+ or with "
+        r"distill_logit_type=soft",
+        since="8.4.190",
     ),
     "other strides": Case(
         "student='yolov8n-p2.yaml', model_t=save_teacher('p6.pt', 'yolov8s-p6.yaml'), logit_loss=True",
         "ValueError",
-        r"logit_loss: expected a teacher with the student's \[4, 8, 16, 32\] strides, not \[8, 16, 32, 64\]; .+",
+        r"logit_loss: expected a teacher with the student's \[4, 8, 16, 32\] strides, not \[8, 16, 32, 64\]; "
+        r"train with .+ or with logit_loss=False and a feature loss, .+",
     ),
     "fused": Case(
         "model_t=fused, distillonline=True",
@@ -317,16 +326,23 @@ def test_classes_of_other_names_are_told(
     release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
 ) -> None:
     code = """
-    teacher = YOLO(save_teacher()).model
-    print("::other::")
-    train("other", model_t=teacher, logit_loss=True)
+    teacher = YOLO(save_teacher(called="digit {}")).model
+    number = dict(model_t=teacher, distill_logit_type="mse")
+    print("::by number::")
+    train("number", **number)
+    print("::by number, learning::")
+    train("learning", model_t=teacher, distillonline=True)
+    print("::by name::")
+    train("name", model_t=teacher)
     print("::features::")
     train("features", model_t=teacher, logit_loss=False, distill_feat_type="cwd")
     teacher.names = [str(i) for i in range(10)]
     print("::same::")
-    train("same", model_t=teacher, logit_loss=True)
+    train("same", **number)
     """
     _, *logs = re.split("::.+::", lesson(patched(release), tmp_path, digits, code).log)
-    warning = "logit_loss: class 0 is '0' in the data and 'digit 0' to the teacher."
-    assert [log.count(warning) for log in logs] == [1, 0, 0]
-    assert "logit_loss: class" not in logs[2]
+    by_number = "logit_loss: class 0 is '0' in the data and 'digit 0' to the teacher."
+    by_name = "logit_loss: no class of the data (0, 1, 2, 3, 4, ...) has the name of one of the teacher (digit 0, "
+    assert [log.count(by_number) for log in logs] == [1, 1, 0, 0, 0]
+    assert [log.count(by_name) for log in logs] == [0, 0, 1, 0, 0]
+    assert "logit_loss: class" not in logs[-1]

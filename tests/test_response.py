@@ -5,6 +5,8 @@ They run on the oldest Python and PyTorch, too, so this file keeps to what those
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +19,7 @@ import torch
 from test_losses import pyramid, wave
 
 from patches.AddLoss import full_precision
+from patches.distill_pairs import classes_by_name
 from patches.distill_response import SoftTargets
 
 pytestmark = pytest.mark.training
@@ -59,7 +62,7 @@ def test_the_soft_targets_are_those_of_numpy(bins: tuple[int, int], sure: bool) 
 
     s, t = outputs(bins[0], 0.37, 0.0).requires_grad_(), outputs(bins[1], 0.23, 1.0).requires_grad_()
     expected = soft_targets(s.detach().flatten(2).numpy(), t.detach().flatten(2).numpy(), bins, (7.5, 0.5, 1.5))
-    loss = SoftTargets(*map(model_of, bins), SimpleNamespace(box=7.5, cls=0.5, dfl=1.5))
+    loss = soft(*map(model_of, bins))
     levels = [[x[:, :, :3], x[:, :, 3:]] for x in (s, t)]
     value = loss({"one2many": levels[0]}, {"one2many": levels[1]}, {"one2many": 1.0})
     assert value.item() == pytest.approx(expected, rel=1e-4)
@@ -71,14 +74,93 @@ def test_the_soft_targets_are_those_of_numpy(bins: tuple[int, int], sure: bool) 
     assert s.grad.isfinite().all() and s.grad.abs().sum() > 0
 
 
-def model_of(bins: int) -> Any:
+def model_of(bins: int, classes: int = 3) -> Any:
     """Return what of a model the response losses look at."""
-    return SimpleNamespace(model=[SimpleNamespace(reg_max=bins)])
+    return SimpleNamespace(model=[SimpleNamespace(reg_max=bins, nc=classes)])
+
+
+def soft(student: Any, teacher: Any, names_s: Sequence[str] = "abc", names_t: Sequence[str] = "abc") -> SoftTargets:
+    """Return the loss of soft targets for models whose classes have names."""
+    hyp = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
+    return SoftTargets(student, teacher, hyp, classes_by_name(list(names_s), list(names_t)))
+
+
+# The classes ----------------------------------------------------------------------------------------------------------
+
+
+def loss_of(s: torch.Tensor, t: torch.Tensor, names_s: Sequence[str], names_t: Sequence[str]) -> torch.Tensor:
+    """Return the loss of raw outputs of which the classes have names."""
+    loss = soft(model_of(16, len(names_s)), model_of(16, len(names_t)), names_s, names_t)
+    return loss({"one2many": [s]}, {"one2many": [t]}, {"one2many": 1.0})
+
+
+def outputs_of(s: int, t: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return raw outputs of a student and of a teacher of some numbers of classes."""
+    return 2 * wave([2, 64 + s, 4, 4], 0.37, 0.0), 2 * wave([2, 64 + t, 4, 4], 0.23, 1.0)
+
+
+def reordered(x: torch.Tensor, classes: list[int]) -> torch.Tensor:
+    """Return raw outputs with some of their classes, in an order."""
+    return torch.cat([x[:, :64], x[:, 64:][:, classes]], 1)
+
+
+def test_a_teacher_whose_classes_have_another_order_gives_exactly_the_same_loss() -> None:
+    s, t = outputs_of(4, 4)
+    other = loss_of(s, reordered(t, [2, 0, 3, 1]), "abcd", [" C", "a", "D ", "b"])
+    assert other.item() == loss_of(s, t, "abcd", "abcd").item()
+    assert other.item() != loss_of(s, reordered(t, [2, 0, 3, 1]), "abcd", "abcd").item()
+
+
+def test_classes_that_the_teacher_has_alone_do_not_count() -> None:
+    s, t = outputs_of(3, 7)
+    t[:, 64:68] += 9  # it is surer of what the data does not have
+    assert loss_of(s, t, "abc", "vwxyabc").item() == loss_of(s, reordered(t, [4, 5, 6]), "abc", "abc").item()
+
+
+def test_classes_that_the_data_has_alone_are_not_taught() -> None:
+    s, t = outputs_of(3, 3)
+    s.requires_grad_()
+    value = loss_of(s, t, "abc", "bxc")
+    assert value.item() == loss_of(reordered(s, [1, 2]), reordered(t, [0, 2]), "bc", "bc").item()
+    value.backward()
+    assert [s.grad[:, 64 + i].abs().sum() > 0 for i in range(3)] == [False, True, True]
+
+
+def test_without_a_common_class_boxes_alone_are_taught(caplog: pytest.LogCaptureFixture) -> None:
+    s, t = outputs_of(3, 2)
+    s.requires_grad_()
+    value = loss_of(s, t, "abc", "xy")
+    value.backward()
+    assert s.grad[:, :64].abs().sum() > 0 and s.grad[:, 64:].abs().sum() == 0
+    confident = loss_of(s, reordered(t, [0]), "abc", "x")
+    assert value.item() != confident.item(), "all of its classes tell where its boxes are good"
+    (warning,) = [text for text in caplog.messages if "(x, y)" in text]
+    assert warning.startswith("logit_loss: no class of the data (a, b, c) has the name of one of the teacher (x, y)")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "student", "teacher", "note"),
+    [
+        (["a", "b"], {0: "a", 1: "b"}, [0, 1], [0, 1], ""),
+        (["a", "a"], ["a", "a"], [0, 1], [0, 1], ""),
+        (["a", "A ", "b"], ["b", "a"], [0, 2], [1, 0], "2 of 2 classes of the teacher share a name with the data's 3"),
+        ({0: "Traffic light"}, ["car", "traffic light"], [0], [1], "1 of 2 classes .+: Traffic light$"),
+        (["traffic_light"], ["traffic light"], [], [], "none of the 1 classes of the teacher shares a name"),
+        ([*"abcdefg"], [*"gfedcba"], [*range(7)], [*range(7)][::-1], "7 of 7 classes .+: a, b, c, d, e, ...$"),
+    ],
+)
+def test_classes_are_paired_by_name(ours: Any, theirs: Any, student: Any, teacher: Any, note: str) -> None:
+    found = classes_by_name(ours, theirs)
+    assert found[:2] == (student, teacher)
+    assert bool(found.note) == bool(note) and re.match(note, found.note)
+
+
+# Figures --------------------------------------------------------------------------------------------------------------
 
 
 def test_a_student_that_answers_as_its_teacher_has_nothing_to_learn() -> None:
     same = [10 * wave([2, 67, 4, 4], 0.37, 0.0)]
-    loss = SoftTargets(model_of(16), model_of(16), SimpleNamespace(box=7.5, cls=0.5, dfl=1.5))
+    loss = soft(model_of(16), model_of(16))
     s = [same[0].clone().requires_grad_()]
     value = loss({"one2many": s}, {"one2many": same}, {"one2many": 1.0})
     value.backward()
@@ -90,7 +172,7 @@ def test_a_student_that_answers_as_its_teacher_has_nothing_to_learn() -> None:
 def test_soft_targets_are_finite_in_half_precision(dtype: torch.dtype) -> None:
     s, t = ([(6e4 * x).to(dtype) for x in pyramid([[2, 67, 4, 4]], a, 0.0)] for a in (0.37, 0.23))
     s[0] = s[0].detach().requires_grad_()
-    loss = SoftTargets(model_of(16), model_of(16), SimpleNamespace(box=7.5, cls=0.5, dfl=1.5))
+    loss = soft(model_of(16), model_of(16))
     with torch.autocast("cpu", dtype=torch.bfloat16), full_precision(torch.device("cpu")):
         value = loss({"one2many": s}, {"one2many": t}, {"one2many": 1.0})
     value.backward()

@@ -18,7 +18,8 @@ import numpy as np
 
 teacher = save_teacher()
 train("offline", model_t=teacher, distill_feat_type="cwd")
-online = train("online", model_t=teacher, distill_feat_type="cwd", distillonline=True)
+other = save_teacher("other.pt", called="digit {}")
+online = train("online", model_t=other, distill_feat_type="cwd", distillonline=True)
 
 learnt = YOLO(online.wdir / "last_teacher.pt")
 image = np.zeros((64, 64, 3), np.uint8)

@@ -20,14 +20,21 @@ SETTINGS: dict[str, Any] = json.loads(sys.argv[1])
 
 
 def save_teacher(
-    path: str = "teacher.pt", config: str = "yolov8s.yaml", classes: int = 10, kpt_shape: list[int] | None = None
+    path: str = "teacher.pt",
+    config: str = "yolov8s.yaml",
+    classes: int = 10,
+    kpt_shape: list[int] | None = None,
+    called: str = "{}",
 ) -> str:
-    """Save a model of random weights as a checkpoint that every release opens, and return its path."""
+    """Save a model of random weights as a checkpoint that every release opens, and return its path.
+
+    Its classes have the names of the digits, as in the data, unless they are called otherwise.
+    """
     torch.manual_seed(1)
     yolo = (RTDETR if "rtdetr" in config else YOLO)(config)
     points = {"data_kpt_shape": kpt_shape} if kpt_shape else {}
     teacher = type(yolo.model)(config, nc=classes, verbose=False, **points)
-    teacher.names = {i: f"digit {i}" for i in range(classes)}
+    teacher.names = {i: called.format(i) for i in range(classes)}
     torch.save({"model": teacher, "epoch": -1, "train_args": {"task": yolo.task}}, path)
     return path
 
