@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import gc
 import io
-import json
 import os
 import sys
-from collections.abc import Callable, Iterable
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from distillpatch import __version__
-from distillpatch.click_group import Group, mark, settings
+from distillpatch.click_group import Group, settings
+from distillpatch.console import current_output, note, print_json, print_page, show_diff, show_page, write_diff
 from distillpatch.errors import DistillpatchError
+from distillpatch.options import of_a_folder, on_a_checkout, replacing_hand_edits, shown
 
 # LibCST, rich and what needs them are imported by the commands that do: --help and completion need a tenth of the time.
 if TYPE_CHECKING:
-    from distillpatch.change import FileChange
     from distillpatch.commands import Reached, Situation, Wanted
     from distillpatch.engine.patchset import PatchSet
-    from distillpatch.report.page import Block, Output
     from distillpatch.report.status import Context
     from distillpatch.tree.checkout import Checkout
 
@@ -42,7 +39,6 @@ DISTILLPATCH_ULTRALYTICS_PATH) the checkout around or in the current folder is u
 Python would import.
 """
 
-_PATH_VARIABLE = "DISTILLPATCH_ULTRALYTICS_PATH"
 _STDOUT = "-"
 
 
@@ -57,89 +53,10 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name may be in no encoding at all
 
 
-def _shown(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options on how to show its result."""
-
-    def remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-        return lambda context, _, value: setattr(settings(context), name, value)
-
-    color = click.option(
-        "--color",
-        type=click.Choice(["auto", "always", "never"]),
-        default="auto",
-        expose_value=False,
-        callback=remember("color"),
-        help="When to use colors.",
-    )
-    as_json = click.option(
-        "--json", is_flag=True, expose_value=False, callback=remember("as_json"), help="Print one JSON object."
-    )
-    return color(as_json(command))
-
-
-def _on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the arguments that name the checkout; it gets the checkout itself."""
-
-    @_shown
-    @click.argument("path", type=click.Path(path_type=Path), required=False)
-    @click.option(
-        "--ultralytics-path",
-        "named",
-        type=click.Path(path_type=Path),
-        metavar="PATH",
-        multiple=True,
-        help="Same as PATH.",
-    )
-    @wraps(command)
-    def located(path: Path | None, named: tuple[Path, ...], **options: Any) -> None:
-        from distillpatch.ledger.transaction import recover
-        from distillpatch.report.results import checkout_notes
-        from distillpatch.tree.checkout import locate
-        from distillpatch.tree.environment import import_places
-
-        given = [*named, *([path] if path else [])]
-        if len(given) > 1:
-            raise click.UsageError(f"the checkout is named {len(given)} times: expected one PATH")
-        from_variable = os.environ.get(_PATH_VARIABLE)
-        named_by = "--ultralytics-path" if named else "PATH" if path else _PATH_VARIABLE
-        chosen = given[0] if given else Path(from_variable) if from_variable else None
-        checkout = locate(chosen, _current_folder(), import_places(os.environ), named_by)
-        settings().package = checkout.package
-        _note(checkout_notes(checkout))
-        _note([recover(checkout.package, checkout.release)])
-        settings().at_start = mark(checkout.package)
-        command(checkout, **options)
-
-    return located
-
-
-def _of_a_folder(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the option that names the folder of a patch set; it gets the patch set, or None."""
-
-    @click.option(
-        "--patches",
-        type=click.Path(path_type=Path, file_okay=False),
-        metavar="FOLDER",
-        help="Use the patch set in this folder instead of distillpatch's own.",
-    )
-    @wraps(command)
-    def loaded(checkout: Checkout, patches: Path | None, **options: Any) -> None:
-        from distillpatch.tree.patch_folder import load
-
-        command(checkout, patch_set=load(patches) if patches else None, **options)
-
-    return loaded
-
-
-_replace_hand_edits = click.option(
-    "--replace-hand-edits", is_flag=True, help="Take out the same modifications where they were made by hand."
-)
-
-
 @main.command()
-@_on_a_checkout
-@_of_a_folder
-@_replace_hand_edits
+@on_a_checkout
+@of_a_folder
+@replacing_hand_edits
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, allow_dash=True),
@@ -162,17 +79,17 @@ def diff(
     wanted = commands.with_set(patch_set) if patch_set else commands.as_it_is
     changes = commands.examine(checkout, wanted, replace_hand_edits=replace_hand_edits).difference()
     if output != _STDOUT:
-        _write(unified_diff(changes), Path(output), checkout)
+        write_diff(unified_diff(changes), Path(output), checkout)
     else:
-        _show(checkout, changes)
+        show_diff(checkout, changes)
     if exit_code and any(change.before != change.after for change in changes):
         sys.exit(1)
 
 
 @main.command()
-@_on_a_checkout
-@_of_a_folder
-@_replace_hand_edits
+@on_a_checkout
+@of_a_folder
+@replacing_hand_edits
 @click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
 def apply(checkout: Checkout, patch_set: PatchSet | None, replace_hand_edits: bool, dry_run: bool) -> None:
     """Apply a patch set completely or not at all."""
@@ -186,25 +103,25 @@ def apply(checkout: Checkout, patch_set: PatchSet | None, replace_hand_edits: bo
     if dry_run:
         situation = commands.examine(checkout, wanted, replace_hand_edits=replace_hand_edits)
         if not situation.is_reached:
-            _show(checkout, situation.in_package(situation.run().changes))
+            show_diff(checkout, situation.in_package(situation.run().changes))
             return
         reached = commands.Reached(situation)
     else:
         reached = _reach(checkout, wanted, replace_hand_edits=replace_hand_edits)
     context = _context(reached.situation)
-    _note([reached.recovered])
+    note([reached.recovered])
     if settings().as_json:
-        _print_json(applied_report(reached, context))
+        print_json(applied_report(reached, context))
     elif reached.run is None:
         click.echo(f"Nothing to do: {standing_text(reached.situation)}.", err=dry_run)
     else:
-        _print(applied_page(reached, context))
-        _note(applied_notes(reached))
-        _note([import_note(checkout, context.imported)])
+        print_page(applied_page(reached, context))
+        note(applied_notes(reached))
+        note([import_note(checkout, context.imported)])
 
 
 @main.command()
-@_on_a_checkout
+@on_a_checkout
 @click.option("--patches", "name", metavar="NAME", help="Revert this patch set alone. See status for the names.")
 @click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
 @click.option("--keep-edited", is_flag=True, help="Leave files as they are where edits overlap.")
@@ -222,23 +139,23 @@ def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: boo
     if dry_run:
         situation = commands.examine(checkout, commands.without_set(name), edited)
         if situation.state is not None:
-            _show(checkout, situation.in_package(situation.run().changes))
+            show_diff(checkout, situation.in_package(situation.run().changes))
             return
         reached = commands.Reached(situation)
     else:
         reached = _reach(checkout, commands.without_set(name), edited=edited)
-    _note([reached.recovered])
+    note([reached.recovered])
     if settings().as_json:
-        _print_json(reverted_report(reached))
+        print_json(reverted_report(reached))
     elif reached.run is None or reached.run.undo is None:
         click.echo("Nothing to do: not patched.", err=dry_run)
-        _note(unrecorded_notes(reached.situation))
+        note(unrecorded_notes(reached.situation))
     else:
-        _print(reverted_page(reached, reached.run.undo))
+        print_page(reverted_page(reached, reached.run.undo))
 
 
 @main.command()
-@_on_a_checkout
+@on_a_checkout
 @click.option("-v", "--verbose", is_flag=True, help="Show where each modification goes and why one does not fit.")
 @click.option(
     "--check",
@@ -255,18 +172,18 @@ def status(checkout: Checkout, verbose: bool, check: bool) -> None:
     situation = commands.examine(checkout)
     context = _context(situation)
     if settings().as_json:
-        _print_json(status_report(situation, context))
+        print_json(status_report(situation, context))
     else:
-        _print(status_page(situation, context, verbose=verbose))
-        _note([import_note(checkout, context.imported)])
+        print_page(status_page(situation, context, verbose=verbose))
+        note([import_note(checkout, context.imported)])
     if check and not is_intact(situation):
         sys.exit(1)
 
 
 @main.command()
 @click.argument("number", type=click.IntRange(1))
-@_on_a_checkout
-@_of_a_folder
+@on_a_checkout
+@of_a_folder
 def explain(checkout: Checkout, patch_set: PatchSet | None, number: int) -> None:
     """Show one modification and its diff here."""
     from distillpatch import commands
@@ -276,13 +193,13 @@ def explain(checkout: Checkout, patch_set: PatchSet | None, number: int) -> None
     patch_set = patch_set or built_in()
     outcome, changes = commands.explain_one(checkout, patch_set, number)
     if settings().as_json:
-        _print_json(modification_report(patch_set, outcome, changes, outcome.origins))
+        print_json(modification_report(patch_set, outcome, changes, outcome.origins))
     else:
-        _page(modification_page(patch_set, outcome, changes, checkout.release))
+        show_page(modification_page(patch_set, outcome, changes, checkout.release))
 
 
 @main.command()
-@_shown
+@shown
 def doctor() -> None:
     """Show what matters on this machine."""
     from distillpatch.doctor import diagnose
@@ -290,13 +207,13 @@ def doctor() -> None:
 
     diagnosis = diagnose(os.environ)
     if settings().as_json:
-        _print_json(doctor_report(diagnosis))
+        print_json(doctor_report(diagnosis))
     else:
-        _print(doctor_page(diagnosis))
+        print_page(doctor_page(diagnosis))
 
 
 @main.command()
-@_shown
+@shown
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--metric", help="Column of results.csv to compare. By default mAP50-95.")
 @click.option("--by", type=click.Choice(["best", "last"]), default="best", help="Which epoch of each run counts.")
@@ -318,16 +235,16 @@ def compare(runs: tuple[Path, ...], metric: str | None, by: str, plot: Path | No
     comparison = compare_folders(runs, metric, by)
     if plot is not None:
         chart.save(comparison_curves(comparison), "What a teacher gave", comparison.metric, plot)
-        _note([f"Curves: {plot}"])
+        note([f"Curves: {plot}"])
     if settings().as_json:
-        _print_json(comparison_report(comparison))
+        print_json(comparison_report(comparison))
     else:
-        out = _output()
-        _print(comparison_page(comparison, out.width, pictures=out.has_pictures))
+        out = current_output()
+        print_page(comparison_page(comparison, out.width, pictures=out.has_pictures))
 
 
 @main.command("help", hidden=True)
-@_shown
+@shown
 @click.argument("name", required=False)
 @click.pass_context
 def show_help(context: click.Context, name: str | None) -> None:
@@ -359,67 +276,3 @@ def _context(situation: Situation) -> Context:
         {} if situation.obstacle else places_on_disk(situation),
         first_holding(import_places(os.environ)),
     )
-
-
-def _current_folder() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError as error:
-        raise DistillpatchError("the current folder does not exist any more; change to one that does") from error
-
-
-def _write(text: bytes, file: Path, checkout: Checkout) -> None:
-    """Write a diff to a file, though not to one of those that it is about."""
-    if Path(os.path.realpath(file)).is_relative_to(os.path.realpath(checkout.package)):
-        raise DistillpatchError(f"{file} is in the package itself: name a file elsewhere for the diff")
-    try:
-        file.write_bytes(text)
-    except OSError as error:
-        raise DistillpatchError(f"cannot write {file}: {error.strerror}. Name another file.") from error
-
-
-def _output() -> Output:
-    from distillpatch.report.page import output
-
-    return output(settings().color, os.environ)
-
-
-def _show(checkout: Checkout, changes: Iterable[FileChange]) -> None:
-    """Show a diff: in colors and paged to a terminal, byte by byte to anything else."""
-    from distillpatch.report.diff import diff_page, unified_diff
-    from distillpatch.report.documents import diff_report
-
-    changes = list(changes)
-    if settings().as_json:
-        _print_json(diff_report(checkout, changes))
-    elif _output().is_terminal:
-        _page(diff_page(changes))
-    else:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(unified_diff(changes))
-        sys.stdout.buffer.flush()
-
-
-def _print(page: Iterable[Block]) -> None:
-    from distillpatch.report.page import write
-
-    write(page, _output())
-
-
-def _page(page: Iterable[Block]) -> None:
-    from distillpatch.report.pager import write_paged
-
-    write_paged(page, _output(), os.environ)
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    from distillpatch.report.documents import FORMAT
-
-    click.echo(json.dumps({"format": FORMAT, **document}, indent=2))
-
-
-def _note(lines: Iterable[str | None]) -> None:
-    """Say on stderr what is not the result itself."""
-    for line in lines:
-        if line:
-            click.echo(line, err=True)

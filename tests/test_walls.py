@@ -43,9 +43,12 @@ LEVELS = {
     "report": ("errors", "change", "engine", "tree", "ledger", "commands", "disk_lines", "comparison", "doctor"),
     # How commands end.
     "click_group": ("errors", "tree"),
+    # Where results go, and what several commands are asked.
+    "console": ("errors", "change", "tree", "report", "click_group"),
+    "options": ("errors", "tree", "ledger", "report", "click_group", "console"),
     "cli": (
-        *("errors", "change", "engine", "tree", "ledger", "commands", "disk_lines", "doctor", "comparison", "runs"),
-        *("report", "click_group"),
+        *("errors", "engine", "tree", "ledger", "commands", "disk_lines", "doctor", "comparison"),
+        *("report", "click_group", "console", "options"),
     ),
     "__main__": ("cli",),
 }
@@ -107,7 +110,7 @@ def test_the_engine_knows_no(word: str) -> None:
 
 WRITERS = {
     "ledger/disk.py",
-    "cli.py",  # a page or chart, to where the user says
+    "console.py",  # a diff, to where the user says
     "report/chart.py",
 }
 """The modules that change the disk."""
@@ -179,7 +182,6 @@ def test_only_the_finder_of_unsaved_work_and_the_pager_start_a_process() -> None
 
 LINES = 350
 LONG_FILES = {
-    "distillpatch/cli.py",
     "tests/test_cli.py",
     "tests/test_edit.py",
     "tests/test_resume.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from promises import Break
 
 CLI = "distillpatch/cli.py"
+CONSOLE = "distillpatch/console.py"
 GROUP = "distillpatch/click_group.py"
 COMMANDS = "distillpatch/commands.py"
 DIFF = "distillpatch/report/diff.py"
@@ -47,7 +48,7 @@ BREAKS = (
     ),
     Break(
         "stdout holds nothing but the diff",
-        CLI,
+        CONSOLE,
         "            click.echo(line, err=True)\n",
         "            click.echo(line)\n",
         "cli::all_that_stdout_holds",
@@ -55,8 +56,8 @@ BREAKS = (
     Break(
         "a dry run writes nothing",
         CLI,
-        "            _show(checkout, situation.in_package(situation.run().changes))\n            return\n",
-        "            _show(checkout, situation.in_package(situation.run().changes))\n",
+        "            show_diff(checkout, situation.in_package(situation.run().changes))\n            return\n",
+        "            show_diff(checkout, situation.in_package(situation.run().changes))\n",
         "cli::there_and_back and 8.2.50",
     ),
     Break(
@@ -111,8 +112,8 @@ BREAKS = (
     Break(
         "the command line starts without torch",
         CLI,
-        "import json\n",
-        "import json\nimport unittest.mock\nimport importlib\nimportlib.import_module('torch')\n",
+        "import gc\n",
+        "import gc\nimport unittest.mock\nimport importlib\nimportlib.import_module('torch')\n",
         "cli::heavy",
     ),
 )
