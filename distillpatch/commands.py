@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
+from distillpatch.adoption import adopted
 from distillpatch.change import FileChange
 from distillpatch.engine.patchset import PatchSet, parse
 from distillpatch.engine.plan import Outcome, Plan, is_made_by_hand, make_plan, paths
@@ -31,6 +32,7 @@ class Standing(Enum):
     """What a checkout is to distillpatch."""
 
     NOT_PATCHED = "not patched"
+    ADOPTABLE = "patched to the byte by another tool (for example git apply), which apply adopts"
     UNRECORDED = "patched by hand, or its distillpatch state was deleted"
     PATCHED = "patched"
     EDITED = "patched and then edited"
@@ -87,6 +89,7 @@ class Situation:
         wanted: The patch sets that it shall have, in order.
         edited: What to do with files in which the user's edits overlap with what was applied.
         replace_hand_edits: Whether edits made by hand, in the patch set's way, are taken out first.
+        is_recorded: Whether the state is in the checkout, which it is not where another tool has applied it.
     """
 
     checkout: Checkout
@@ -94,6 +97,7 @@ class Situation:
     wanted: tuple[PatchSet, ...]
     edited: Edited = Edited.REFUSE
     replace_hand_edits: bool = False
+    is_recorded: bool = True
 
     @cached_property
     def conditions(self) -> Mapping[str, Condition]:
@@ -116,7 +120,8 @@ class Situation:
             return Standing.RESTORED if same_release else Standing.OVERWRITTEN
         if any(condition is not Condition.INTACT for condition in self.conditions.values()):
             return Standing.EDITED
-        return Standing.OUTDATED if self.is_outdated else Standing.PATCHED
+        patched = Standing.PATCHED if self.is_recorded else Standing.ADOPTABLE
+        return Standing.OUTDATED if self.is_outdated else patched
 
     @property
     def is_outdated(self) -> bool:
@@ -131,9 +136,9 @@ class Situation:
         """Whether exactly the wanted patch sets are in place, edited or not: there is nothing to do."""
         if self.state is None:
             return not self.wanted
-        there = [(applied.name, applied.digest) for applied in self.state.patch_sets]
+        there = [(each.name, each.digest) for each in self.state.patch_sets] if self.is_recorded else None
         in_place = {Condition.INTACT, Condition.EDITED}
-        return there == [(patch_set.name, patch_set.digest) for patch_set in self.wanted] and in_place.issuperset(
+        return there == [(each.name, each.digest) for each in self.wanted] and in_place.issuperset(
             self.conditions.values()
         )
 
@@ -301,8 +306,9 @@ def examine(
     Raises:
         StateError: If the state kept in it cannot be read.
     """
-    state = read_state(checkout.package)
-    return Situation(checkout, state, wanted(state), edited, replace_hand_edits)
+    recorded = read_state(checkout.package)
+    state = recorded or adopted(checkout, built_in())
+    return Situation(checkout, state, wanted(state), edited, replace_hand_edits, state is recorded)
 
 
 def reach(

@@ -34,8 +34,10 @@ LEVELS = {
     # What training runs have left.
     "runs": ("errors", "tree"),
     "comparison": ("errors", "runs"),
+    # What another tool has applied.
+    "adoption": ("errors", "engine", "tree", "ledger"),
     # Look, plan, change.
-    "commands": ("errors", "change", "engine", "tree", "ledger"),
+    "commands": ("errors", "change", "engine", "tree", "ledger", "adoption"),
     # Where things are on disk now, and what of this machine matters.
     "disk_lines": ("alignment", "engine", "ledger", "commands"),
     "doctor": ("errors", "tree"),

@@ -25,7 +25,9 @@ def applied_page(reached: Reached, context: Context) -> Iterator[Block]:
     changes = in_reading_order(reached.situation.stack.changes)
     count = sum(len(plan.outcomes) for plan in reached.plans)
     package = reached.situation.checkout.package
-    yield Line(Span("Applied", "bold green"), f" {count} modifications to {files(len(changes))} in {package}:")
+    is_new = reached.run is not None and reached.situation.in_package(reached.run.changes)
+    done, to = ("Applied", "to") if is_new else ("Adopted", "found to the byte in")
+    yield Line(Span(done, "bold green"), f" {count} modifications {to} {files(len(changes))} in {package}:")
     yield from stat_lines(changes)
     yield from steps_lines({"To train": TRAIN, "To undo": context.command("revert")})
 

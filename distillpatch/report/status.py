@@ -58,7 +58,7 @@ def status_page(situation: Situation, context: Context, *, verbose: bool) -> Ite
 def standing_text(situation: Situation) -> str:
     """Return how a checkout stands, with who patched it and when."""
     state = situation.state
-    if state is None:
+    if state is None or not situation.is_recorded:
         return situation.standing.value
     return f"{situation.standing.value} (by distillpatch {state.version}, {local_time(state.applied_at)})"
 
@@ -191,7 +191,9 @@ def _problems(plan: Plan, *, verbose: bool) -> Iterator[Block]:
 
 def _next_steps(situation: Situation, plans: Sequence[Plan], context: Context) -> Iterator[Block]:
     misfit = next((outcome for plan in plans for outcome in plan.outcomes if outcome.rejections), None)
-    if situation.state is not None and situation.is_reached and not situation.is_outdated:
+    if situation.standing is Standing.ADOPTABLE:
+        steps = {"To adopt it": context.command("apply"), "To undo it": context.command("revert")}
+    elif situation.state is not None and situation.is_reached and not situation.is_outdated:
         steps = {"To train": TRAIN, "To undo": context.command("revert")}
     elif misfit is not None:
         steps = {"To see why": context.command("explain", str(misfit.modification.number))}

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 # A partial clone fetches the objects that it lacks, by a program that the repository's configuration may name. Only a
@@ -30,26 +30,51 @@ def uncommitted(root: Path, files: Mapping[str, bytes]) -> list[str]:
     Returns:
         Their paths; none if the folder is in no repository, git is not installed, or the commit is not here.
     """
-    git = _git(root)
-    if git is None:
-        return []
-    command = [git, "-C", str(root), "ls-tree", "-z", "HEAD", "--", *files]
-    environment = os.environ | _NO_FETCHING
-    try:
-        listing = subprocess.run(command, env=environment, capture_output=True, timeout=_PATIENCE, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    committed = {}
-    for entry in listing.decode("utf-8", "replace").split("\0"):
-        facts, _, path = entry.partition("\t")
-        if path:
-            committed[path] = facts.split()[2]
+    names = _names(root, files)
     return [
         path
         for path, content in files.items()
-        if path in committed
-        and committed[path] not in (_blob(content, committed[path]), _blob_lf(content, committed[path]))
+        if path in names and names[path] not in (_blob(content, names[path]), _blob_lf(content, names[path]))
     ]
+
+
+def committed(root: Path, paths: Iterable[str]) -> dict[str, bytes]:
+    """Return files as the last commit has them; those that it has not, or that are not here, are left out.
+
+    Args:
+        root: The folder that the paths are relative to.
+        paths: The files.
+    """
+    contents = {}
+    for path, name in _names(root, paths).items():
+        content = _ask(root, "cat-file", "blob", name)
+        if _blob(content, name) == name:
+            contents[path] = content
+    return contents
+
+
+def _names(root: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Return git's names for the contents that files have in the last commit."""
+    names = {}
+    for entry in _ask(root, "ls-tree", "-z", "HEAD", "--", *paths).decode("utf-8", "replace").split("\0"):
+        facts, _, path = entry.partition("\t")
+        if path:
+            names[path] = facts.split()[2]
+    return names
+
+
+def _ask(root: Path, *arguments: str) -> bytes:
+    """Return what git answers, nothing if there is no git, no repository, or no such object here."""
+    git = _git(root)
+    if git is None:
+        return b""
+    command = [git, "-C", str(root), *arguments]
+    try:
+        return subprocess.run(
+            command, env=os.environ | _NO_FETCHING, capture_output=True, timeout=_PATIENCE, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return b""
 
 
 def _git(root: Path) -> str | None:
