@@ -41,6 +41,8 @@ class MimicLoss(nn.Module):
         Romero et al., FitNets: Hints for Thin Deep Nets, https://arxiv.org/abs/1412.6550
     """
 
+    weight = 0.5  # of the loss, unless another is given; here, and in the others, measured in docs/learning.md
+
     def __init__(self, channels_s, channels_t):
         super().__init__()
 
@@ -72,6 +74,8 @@ class CWDLoss(nn.Module):
     References:
         Shu et al., Channel-wise Knowledge Distillation for Dense Prediction, https://arxiv.org/abs/2011.13256
     """
+
+    weight = 0.3
 
     def __init__(self, channels_s, channels_t, tau=1.0):
         super().__init__()
@@ -113,6 +117,8 @@ class MGDLoss(nn.Module):
     References:
         Yang et al., Masked Generative Distillation, https://arxiv.org/abs/2205.01529
     """
+
+    weight = 1.0
 
     def __init__(self, channels_s, channels_t, alpha_mgd=0.00002, lambda_mgd=0.65):
         super().__init__()
@@ -168,6 +174,7 @@ class FRSLoss(nn.Module):
         Du et al., Distilling Object Detectors with Feature Richness, https://arxiv.org/abs/2111.00674
     """
 
+    weight = 10.0
     needs_confidence = True
 
     def __init__(self, channels_s, channels_t):
@@ -215,6 +222,8 @@ class Distill_LogitLoss:
 
 class NoLoss(nn.Module):
     """No feature loss: no layers are compared."""
+
+    weight = 0.0
 
     def __init__(self, channels_s, channels_t):
         super().__init__()

@@ -14,14 +14,14 @@ from .distill_response import RESPONSE_LOSSES
 RECIPES = {
     "default": {
         "distillonline": False,  # the teacher goes on learning next to the student
-        "distill_feat_type": "none",  # feature loss, out of FEATURE_LOSSES
+        "distill_feat_type": "frs",  # feature loss, out of FEATURE_LOSSES
         "logit_loss": True,  # the student's head imitates the teacher's
         "distill_logit_type": "soft",  # how, out of RESPONSE_LOSSES
         "distill_schedule": "constant",  # how the weights change, out of SCHEDULES
         "distill_close": 0,  # epochs at the end without distillation, as close_mosaic is epochs without mosaic
-        "distill_feat_weight": 0.3,  # weights of the three losses
+        "distill_feat_weight": None,  # weights of the three losses; None is that of the loss, its attribute `weight`
         "distill_online_weight": 1.0,
-        "distill_logit_weight": 3.0,
+        "distill_logit_weight": None,
         "distill_layers": None,  # layers to compare: one list for both models, or [student's, teacher's]
         "distill_images": None,  # images without labels to learn from as well: a folder, a list of paths, or both
         "distill_images_ratio": 1.0,  # how many of them come for each image with labels
@@ -88,8 +88,18 @@ def default_argument(args, name):
         args (SimpleNamespace): The arguments of the run.
         name (str): One of DISTILL_ARGS.
     """
-    recipe = vars(args).get("distill_recipe", "default")
-    return {"model_t": None, "distill_recipe": "default", **RECIPES.get(recipe, RECIPES["default"])}[name]
+    given = given_arguments(args)
+    recipe = RECIPES.get(given.get("distill_recipe"), RECIPES["default"])
+    return _weighted({"model_t": None, "distill_recipe": "default", **recipe, **given})[name]
+
+
+def _weighted(value):
+    """Return arguments with the weights that depend on the losses: feature losses differ in size by thousands."""
+    tables = {"feat": FEATURE_LOSSES, "logit": RESPONSE_LOSSES}
+    names = {kind: value[f"distill_{kind}_type"] for kind in tables}
+    losses = {kind: tables[kind][name] for kind, name in names.items() if isinstance(name, str) and name in tables[kind]}
+    weights = {f"distill_{kind}_weight": loss.weight for kind, loss in losses.items()}
+    return {**value, **{key: weight for key, weight in weights.items() if value[key] is None}}
 
 
 def refuse_outside_training(arguments):
@@ -137,6 +147,9 @@ def complete_arguments(args):
     recipe = given.get("distill_recipe", "default")
     _check_choice("distill_recipe", recipe, RECIPES)
     value = {"distill_recipe": recipe, **RECIPES[recipe], **given}
+    _check_choice("distill_feat_type", value["distill_feat_type"], FEATURE_LOSSES)
+    _check_choice("distill_logit_type", value["distill_logit_type"], RESPONSE_LOSSES)
+    value = _weighted(value)
     _check(args, value)
     active = {
         "distill_layers": value["distill_feat_type"] != "none",
@@ -164,8 +177,6 @@ def _check(args, value):
         raise ValueError(f"model_t: distillation is for the tasks {', '.join(TASKS)}, not for {args.task}")
     if getattr(args, "distill_model", None) is not None:
         raise ValueError("model_t and distill_model are two ways to distill, expected one of them")
-    _check_choice("distill_feat_type", value["distill_feat_type"], FEATURE_LOSSES)
-    _check_choice("distill_logit_type", value["distill_logit_type"], RESPONSE_LOSSES)
     _check_choice("distill_schedule", value["distill_schedule"], SCHEDULES)
     for key in SWITCHES:
         if not isinstance(value[key], bool):

@@ -27,6 +27,7 @@ class RawOutputs:
 
     same = ("classes", "strides", "box distribution bins")  # in which the heads have to agree
     pair_classes = staticmethod(classes_by_number)
+    weight = 0.3  # of the loss, unless another is given
 
     def __init__(self, student, teacher, hyp, classes):
         pass
@@ -68,6 +69,7 @@ class SoftTargets:
 
     same = ("strides",)
     pair_classes = staticmethod(classes_by_name)
+    weight = 1.0
 
     def __init__(self, student, teacher, hyp, classes):
         self.shared_s = _index(classes.student, head(student).nc)

@@ -78,7 +78,7 @@ def test_a_share_that_is_too_small_or_too_large_is_warned_of(run: Any) -> None:
     said = _said(run)
     weights = "distill_feat_weight or distill_logit_weight"
     assert f"below 3% the teacher hardly teaches; try a larger {weights}" in said["task"]
-    assert "above 100% the teacher outweighs the labels; try a smaller" in said["drowned"]
+    assert "above 500% the teacher outweighs the labels; try a smaller" in said["drowned"]
     assert "teacher hardly" not in said["drowned"]
 
 

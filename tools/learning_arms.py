@@ -72,6 +72,9 @@ PATCHED: dict[str, dict[str, Any]] = {
     # Variants: learning_variants.py says what they are.
     "soft 1, frs 3": {**SOFT, **CONSTANT, **FRS, "distill_logit_weight": 1.0},
     "soft 3, frs 3": {**SOFT, **CONSTANT, **FRS, "distill_logit_weight": 3.0},
+    "soft 1, frs 3, images": {**SOFT, **CONSTANT, **FRS, "distill_logit_weight": 1.0, "distill_images": IMAGES},
+    "soft 3, frs 10": {**SOFT, **CONSTANT, **FRS_10, "distill_logit_weight": 3.0},
+    "soft 1, frs 10, images": {**SOFT, **CONSTANT, **FRS_10, "distill_logit_weight": 1.0, "distill_images": IMAGES},
     "soft 1, frs 10": {**SOFT, **CONSTANT, **FRS_10, "distill_logit_weight": 1.0},
     "frs 10": {**OURS, **CONSTANT, **FRS_10, "logit_loss": False},
     "frs 3": {**OURS, **CONSTANT, **FRS, "logit_loss": False},
@@ -85,7 +88,7 @@ ARMS = {**PRISTINE, **PATCHED}
 
 # The arms that use the arguments which the patches give a student with a teacher and nothing else, or with images
 # without labels as well; a test requires that they do.
-DEFAULT, DEFAULT_UNLABELLED = "soft 3", "soft 3, images"
+DEFAULT, DEFAULT_UNLABELLED = "soft 1, frs 10", "soft 1, frs 10, images"
 
 # The rows of a teacher's own exam: no student learns in them.
 MASTER, FIRST_MASTER = "teacher", "first teacher"
