@@ -95,11 +95,12 @@ def default_argument(args, name):
 
 def _weighted(value):
     """Return arguments with the weights that depend on the losses: feature losses differ in size by thousands."""
-    tables = {"feat": FEATURE_LOSSES, "logit": RESPONSE_LOSSES}
-    names = {kind: value[f"distill_{kind}_type"] for kind in tables}
-    losses = {kind: tables[kind][name] for kind, name in names.items() if isinstance(name, str) and name in tables[kind]}
-    weights = {f"distill_{kind}_weight": loss.weight for kind, loss in losses.items()}
-    return {**value, **{key: weight for key, weight in weights.items() if value[key] is None}}
+    weights = {}
+    for kind, table in (("feat", FEATURE_LOSSES), ("logit", RESPONSE_LOSSES)):
+        name, key = value[f"distill_{kind}_type"], f"distill_{kind}_weight"
+        if value[key] is None and isinstance(name, str) and name in table:
+            weights[key] = table[name].weight
+    return {**value, **weights}
 
 
 def refuse_outside_training(arguments):

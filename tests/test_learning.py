@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 import learning_rows
-from learning_arms import ARMS, DEFAULT, FIRST_MASTER, FIRST_TUNING_SEED, LESSONS, MASTER, Job, plan
+from learning_arms import ARMS, DEFAULT, DEFAULT_UNLABELLED, FIRST_MASTER, FIRST_TUNING_SEED, LESSONS, MASTER, Job, plan
 from learning_plots import bars
 from learning_report import interval, sections, signed, write_page
 
@@ -163,8 +164,17 @@ def test_rows_that_are_committed_are_valid_and_single() -> None:
 
 
 def test_the_arm_that_is_called_the_default_is_what_the_patches_do_by_default() -> None:
-    from patches.distill_arguments import RECIPES
+    from patches.distill_arguments import RECIPES, default_argument
 
-    arguments = {key: value for key, value in ARMS[DEFAULT].items() if key != "model_t"}
-    assert arguments == {key: RECIPES["default"][key] for key in arguments}
+    for arm in (DEFAULT, DEFAULT_UNLABELLED):
+        arguments = {key: value for key, value in ARMS[arm].items() if key not in ("model_t", "distill_images")}
+        assert arguments == {key: default_argument(SimpleNamespace(), key) for key in arguments}
     assert RECIPES["default"]["distillonline"] is False
+
+
+def test_the_weight_of_a_loss_is_its_own_unless_the_recipe_or_the_user_gives_one() -> None:
+    from patches.distill_arguments import default_argument
+
+    kinds = ({}, {"distill_feat_type": "cwd"}, {"distill_recipe": "tutorial"}, {"distill_feat_type": 3})
+    weights = [default_argument(SimpleNamespace(**given), "distill_feat_weight") for given in kinds]
+    assert weights == [10.0, 0.3, 1.0, None]
