@@ -26,6 +26,8 @@ class Case(NamedTuple):
     since: str = "8.0.136"
 
 
+FEATURES = "a feature loss, distill_feat_type=cwd for example"
+
 CASES = {
     # The teacher.
     "missing": Case(
@@ -116,7 +118,7 @@ CASES = {
         r"distill_feat_type='cdw': expected one of cwd, frs, mgd, mimic, none",
     ),
     "no loss at all": Case(
-        "model_t=teacher, logit_loss=False",
+        "model_t=teacher, logit_loss=False, distill_feat_type='none'",
         "ValueError",
         r"logit_loss=False and no feature loss: nothing is taught; expected one of them",
     ),
@@ -158,8 +160,8 @@ CASES = {
             rf"{argument}: without effect, it needs {needed}",
         )
         for argument, value, others, needed in (
-            ("distill_layers", "[2]", "logit_loss=True", "a feature loss, distill_feat_type=cwd for example"),
-            ("distill_feat_weight", "1.0", "logit_loss=True", "a feature loss, distill_feat_type=cwd for example"),
+            ("distill_layers", "[2]", "distill_feat_type=None", FEATURES),
+            ("distill_feat_weight", "1.0", "distill_feat_type='none'", FEATURES),
             ("distill_logit_type", "'soft'", "distill_recipe='tutorial'", "logit_loss=True"),
             ("distill_logit_weight", "1.0", "distill_recipe='tutorial'", "logit_loss=True"),
             ("distill_online_weight", "1.0", "logit_loss=True", "distillonline=True"),

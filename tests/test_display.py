@@ -172,7 +172,7 @@ def test_loggers_get_the_three_losses(run: Run) -> None:
 
 def test_one_line_says_who_teaches_whom(run: Run) -> None:
     for task in tasks_of(run):
-        (line,) = re.findall(r"^Distillation: .*", log_of(run, task), re.MULTILINE)
+        (line,) = re.findall(r"^Distillation: .* teaches .*", log_of(run, task), re.MULTILINE)
         assert f"{task}.pt teaches online by cwd feature loss (weight 1) on layers" in line
         assert "mse response loss (weight 1); recipe tutorial, schedule epoch" in line
         assert "layers [2, 4, 6, 8, 12, 15, 18, 21]" in line

@@ -182,7 +182,7 @@ def check(pair: Pair, found: dict[str, Any], log: str) -> None:
     layers = (
         f"layers {student}" if student == teacher else f"layers {student} of the student and {teacher} of the teacher"
     )
-    (line,) = re.findall(r"^Distillation: .*", log.split("\n::")[0], re.MULTILINE)
+    (line,) = re.findall(r"^Distillation: .* teaches .*", log.split("\n::")[0], re.MULTILINE)
     assert f"on {layers}, channels [" in line, pair
 
     losses = found["losses"]

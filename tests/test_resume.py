@@ -424,4 +424,4 @@ def test_a_student_that_is_trained_on_is_taught_only_if_asked_for(
     for name in (*checkpoints, "once", "twice"):
         assert run.facts[name] is None, name
         assert not [column for column in COLUMNS if column in run.facts[f"{name} columns"]], name
-    assert run.log.count("Distillation: ") == 2
+    assert run.log.count(" teaches online by ") == 2
