@@ -6,13 +6,14 @@
 
 The student learns its task as ever, and in addition from up to three losses:
 
-    dfeaLoss    its feature maps resemble the teacher's (FeatureLoss: channel-wise, masked generative or plain)
+    dfeaLoss    its feature maps resemble the teacher's (FeatureLoss, by one of FEATURE_LOSSES)
     dlogitLoss  the raw outputs of its head resemble the teacher's (Distill_LogitLoss)
     dlineLoss   with an online teacher, which learns next to the student: the teacher's own task loss
 
-This file is the losses alone. A run uses them in distiller.py; its teacher is in distill_teachers.py; its arguments are
-in distill_setup.py. What a model has is read in distill_models.py, its forward pass is watched in distill_features.py,
-and distill_pairs.py checks whether two go together. The columns of results are in distill_columns.py.
+This file is the tutorial's losses; those of later papers are in distill_losses.py. A run uses them in distiller.py; its
+teacher is in distill_teachers.py; its arguments are in distill_setup.py. What a model has is read in distill_models.py,
+its forward pass is watched in distill_features.py, and distill_pairs.py checks whether two go together. The columns of
+results are in distill_columns.py.
 All of it needs nothing but PyTorch 1.13 and Python 3.8. What it needs of Ultralytics is imported where it is used.
 """
 
@@ -27,6 +28,7 @@ import torch.nn.functional as F
 
 # Names of the tutorial's AddLoss.py, which is imported by that name.
 from .distill_features import get_channels, get_fpn_features  # noqa: F401
+from .distill_losses import FRSLoss, PKDLoss, level_pairs
 from .distill_models import de_parallel, is_parallel  # noqa: F401
 
 
@@ -57,7 +59,7 @@ class MimicLoss(nn.Module):
         Returns:
             (torch.Tensor): A scalar.
         """
-        return sum(F.mse_loss(s, t) for s, t in _levels(y_s, y_t))
+        return sum(F.mse_loss(s, t) for s, t in level_pairs(y_s, y_t))
 
 
 class CWDLoss(nn.Module):
@@ -93,7 +95,7 @@ class CWDLoss(nn.Module):
             (torch.Tensor): A scalar.
         """
         loss = 0
-        for s, t in _levels(y_s, y_t):
+        for s, t in level_pairs(y_s, y_t):
             n, c = s.shape[:2]
             log_s = F.log_softmax(s.flatten(2) / self.tau, dim=2)
             log_t = F.log_softmax(t.flatten(2) / self.tau, dim=2)
@@ -140,7 +142,7 @@ class MGDLoss(nn.Module):
         Returns:
             (torch.Tensor): A scalar.
         """
-        losses = (self.get_dis_loss(s, t, level) for level, (s, t) in enumerate(_levels(y_s, y_t)))
+        losses = (self.get_dis_loss(s, t, level) for level, (s, t) in enumerate(level_pairs(y_s, y_t)))
         return sum(losses) * self.alpha_mgd
 
     def get_dis_loss(self, preds_S, preds_T, idx):
@@ -157,45 +159,6 @@ class MGDLoss(nn.Module):
         n, _, h, w = preds_T.shape
         kept = torch.rand((n, 1, h, w), device=preds_S.device) <= 1 - self.lambda_mgd
         return F.mse_loss(self.generation[idx](preds_S * kept), preds_T, reduction="sum") / n
-
-
-class FRSLoss(nn.Module):
-    """Feature richness score: plain imitation, where the teacher sees something.
-
-    Each place counts by the teacher's confidence there, w, its largest probability of a class:
-    sum(w * mean over the channels of (s - t)^2) / sum(w), summed over the levels. So the many places that show nothing,
-    of which a small student has no room to imitate the details, count for little.
-
-    Args:
-        channels_s (list[int]): Channels of the student's feature maps; unused, the losses share one signature.
-        channels_t (list[int]): Channels of the teacher's feature maps; unused.
-
-    References:
-        Du et al., Distilling Object Detectors with Feature Richness, https://arxiv.org/abs/2111.00674
-    """
-
-    weight = 10.0
-    needs_confidence = True
-
-    def __init__(self, channels_s, channels_t):
-        super().__init__()
-
-    def forward(self, y_s, y_t, confidence):
-        """Return the loss.
-
-        Args:
-            y_s (list[torch.Tensor]): The student's feature maps, each of shape (N, C, H, W).
-            y_t (list[torch.Tensor]): The teacher's feature maps, of the same shapes.
-            confidence (list[torch.Tensor]): The teacher's confidences, from 0 to 1, each of shape (N, 1, H, W).
-
-        Returns:
-            (torch.Tensor): A scalar.
-        """
-        loss = 0
-        for (s, t), w in zip(_levels(y_s, y_t), confidence):
-            error = (s - t).pow(2).mean(1, keepdim=True)
-            loss = loss + (w * error).sum() / w.sum().clamp(min=len(w))  # at least a confident place an image
-        return loss
 
 
 class Distill_LogitLoss:
@@ -217,7 +180,7 @@ class Distill_LogitLoss:
 
     def __call__(self):
         """Return the loss, a scalar."""
-        return sum(F.mse_loss(p.float(), t_p.detach().float()) for p, t_p in _levels(self.p, self.t_p)) * self.alpha
+        return sum(F.mse_loss(p.float(), t_p.detach().float()) for p, t_p in level_pairs(self.p, self.t_p)) * self.alpha
 
 
 class NoLoss(nn.Module):
@@ -230,7 +193,14 @@ class NoLoss(nn.Module):
 
 
 # The feature losses, by the value of distill_feat_type. A new one is a class above and a row here.
-FEATURE_LOSSES = {"cwd": CWDLoss, "frs": FRSLoss, "mgd": MGDLoss, "mimic": MimicLoss, "none": NoLoss}
+FEATURE_LOSSES = {
+    "cwd": CWDLoss,
+    "frs": FRSLoss,
+    "mgd": MGDLoss,
+    "mimic": MimicLoss,
+    "none": NoLoss,
+    "pkd": PKDLoss,
+}
 
 
 class FeatureLoss(nn.Module):
@@ -302,14 +272,6 @@ def distill_weight(i, nb):
     The teacher leads while training is young; towards its end the student is left to its own task.
     """
     return 1 - 0.9 * (1 - math.cos(math.pi * i / nb)) / 2
-
-
-def _levels(y_s, y_t):
-    """Return the pairs of the student's and the teacher's tensors, which must be of the same shapes."""
-    shapes_s, shapes_t = [tuple(s.shape) for s in y_s], [tuple(t.shape) for t in y_t]
-    if shapes_s != shapes_t:
-        raise ValueError(f"expected the student's and the teacher's shapes to agree, not {shapes_s} and {shapes_t}")
-    return list(zip(y_s, y_t))
 
 
 def full_precision(device):

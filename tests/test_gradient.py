@@ -101,7 +101,7 @@ observe("online, half", TEACHER, distill_online_weight=0.5, **large)
 """
 
 # The feature losses go the same way through the trainer: on the newest release all of them, elsewhere the largest.
-KINDS = dict.fromkeys(TRAINING_LOOPS, ("mgd",)) | {TRAINING_LOOPS[-1]: ("cwd", "frs", "mgd", "mimic")}
+KINDS = dict.fromkeys(TRAINING_LOOPS, ("mgd",)) | {TRAINING_LOOPS[-1]: ("cwd", "frs", "mgd", "mimic", "pkd")}
 
 
 @pytest.fixture(scope="module", params=TRAINING_LOOPS)

@@ -20,7 +20,7 @@ import torch
 from training import execute
 
 from patches import AddLoss
-from patches.AddLoss import CWDLoss, Distill_LogitLoss, FeatureLoss, FRSLoss, MGDLoss, MimicLoss, distill_weight
+from patches.AddLoss import CWDLoss, Distill_LogitLoss, FeatureLoss, MGDLoss, MimicLoss, distill_weight
 from patches.distill_pairs import YOLOV8_LAYERS
 
 pytestmark = pytest.mark.training
@@ -160,7 +160,7 @@ def test_the_defaults_are_the_tutorials() -> None:
 
 
 def test_an_unknown_feature_loss_is_refused() -> None:
-    with pytest.raises(NotImplementedError, match=r"\['cwd', 'frs', 'mgd', 'mimic', 'none'\], not 'cosine'"):
+    with pytest.raises(NotImplementedError, match=r"\['cwd', 'frs', 'mgd', 'mimic', 'none', 'pkd'\], not 'cosine'"):
         FeatureLoss([1], [1], "cosine")
 
 
@@ -303,34 +303,3 @@ def test_looking_at_a_model_leaves_no_trace_in_it(tmp_path: Path) -> None:
             "shapes": shapes,
             "gradient": True,
         }
-
-
-def test_frs_counts_places_by_the_teachers_confidence() -> None:
-    """Against NumPy: sum(w * mean_c (s - t)^2) / max(sum(w), N), summed over the levels."""
-    shapes = [(2, 3, 4, 5), (2, 6, 2, 2)]
-    y_s, y_t = ([wave(list(shape), step, 0.1).requires_grad_() for shape in shapes] for step in (0.7, 0.3))
-    confidence = [wave([n, 1, h, w], 0.9, 0.2).abs() for n, _, h, w in shapes]
-    confidence[1] *= 0.01  # hardly a confident place
-    expected = 0.0
-    for s, t, w in zip(y_s, y_t, confidence, strict=True):
-        error, weight = (s.detach().numpy() - t.detach().numpy()) ** 2, w.numpy()
-        expected += float((weight[:, 0] * error.mean(1)).sum() / max(weight.sum(), 2))
-    assert FRSLoss([3, 6], [3, 6])(y_s, y_t, confidence).item() == pytest.approx(expected, rel=1e-5)
-
-
-def test_a_feature_map_of_another_size_takes_the_confidence_of_the_nearest_level() -> None:
-    sizes: list[tuple[int, ...]] = []
-
-    class Seen(FRSLoss):
-        def forward(self, y_s: Any, y_t: Any, confidence: Any) -> torch.Tensor:
-            sizes.extend(tuple(c.shape) for c in confidence)
-            assert [float(c.mean()) for c in confidence] == pytest.approx([0.1, 0.2])
-            return super().forward(y_s, y_t, confidence)
-
-    loss = FeatureLoss([4, 4], [8, 8], "frs")
-    loss.feature_loss = Seen([4, 4], [8, 8])
-    assert loss.needs_confidence
-    y_s, y_t = ([torch.randn(2, c, size, size) for size in (16, 7)] for c in (4, 8))
-    levels = [torch.full((2, 1, size, size), value) for size, value in ((12, 0.1), (6, 0.2))]
-    assert loss(y_s, y_t, levels).item() > 0
-    assert sizes == [(2, 1, 16, 16), (2, 1, 7, 7)]

@@ -1,10 +1,11 @@
-"""The losses of distillation: AddLoss.py."""
+"""The losses of distillation: AddLoss.py, distill_losses.py."""
 
 from __future__ import annotations
 
 from promises import Break
 
 LOSSES = "patches/AddLoss.py"
+LATER = "patches/distill_losses.py"
 
 BREAKS = (
     Break(
@@ -55,5 +56,12 @@ BREAKS = (
         "return 1 - 0.9 * ",
         "return 1 - 0.8 * ",
         "losses",
+    ),
+    Break(
+        "pkd is the correlation of channels",
+        LATER,
+        "x = x - x.mean((0, 2, 3), keepdim=True)",
+        "x = x - x.mean((0, 1, 2, 3), keepdim=True)",
+        "later_losses::pkd",
     ),
 )
