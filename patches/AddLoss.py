@@ -28,7 +28,7 @@ import torch.nn.functional as F
 
 # Names of the tutorial's AddLoss.py, which is imported by that name.
 from .distill_features import get_channels, get_fpn_features  # noqa: F401
-from .distill_losses import FRSLoss, PKDLoss, level_pairs
+from .distill_losses import FRSLoss, PKDLoss, RelationLoss, level_pairs
 from .distill_models import de_parallel, is_parallel  # noqa: F401
 
 
@@ -200,6 +200,7 @@ FEATURE_LOSSES = {
     "mimic": MimicLoss,
     "none": NoLoss,
     "pkd": PKDLoss,
+    "relation": RelationLoss,
 }
 
 
@@ -207,7 +208,8 @@ class FeatureLoss(nn.Module):
     """Compare feature maps of a student with those of a teacher that may be wider.
 
     A 1 x 1 convolution gives the student's feature map the teacher's channels, both are normalized (without learned
-    scale, so that neither model can shrink the loss by shrinking its features), and one of three losses compares them.
+    scale, so that neither model can shrink the loss by shrinking its features), and one of the losses compares them. A
+    loss that compares no channels takes feature maps as they are.
     Everything is computed in float32: sums over a whole feature map overflow half precision.
 
     Args:
@@ -223,9 +225,11 @@ class FeatureLoss(nn.Module):
         super().__init__()
         if distiller not in FEATURE_LOSSES:
             raise NotImplementedError(f"expected a feature loss out of {sorted(FEATURE_LOSSES)}, not {distiller!r}")
-        self.align_module = nn.ModuleList(nn.Conv2d(s, t, kernel_size=1) for s, t in zip(channels_s, channels_t))
-        self.norm = nn.ModuleList(nn.BatchNorm2d(t, affine=False) for t in channels_t)
-        self.feature_loss = FEATURE_LOSSES[distiller](channels_s, channels_t)
+        loss = FEATURE_LOSSES[distiller]
+        pairs = list(zip(channels_s, channels_t)) if getattr(loss, "aligns", True) else []
+        self.align_module = nn.ModuleList(nn.Conv2d(s, t, kernel_size=1) for s, t in pairs)
+        self.norm = nn.ModuleList(nn.BatchNorm2d(t, affine=False) for _, t in pairs)
+        self.feature_loss = loss(channels_s, channels_t)
 
     @property
     def needs_confidence(self):
@@ -247,23 +251,24 @@ class FeatureLoss(nn.Module):
         """
         if not y_s:
             return 0
-        stu_feats, tea_feats = [], []
         with full_precision(y_s[0].device):
-            for align, norm, s, t in zip(self.align_module, self.norm, y_s, y_t):
-                t = t.float()
-                if t.shape[2:] != s.shape[2:]:
-                    t = F.interpolate(t, size=s.shape[2:], mode="bilinear", align_corners=False)
-                stu_feats.append(norm(align(s.float())))
-                tea_feats.append(norm(t))
-            return self.feature_loss(stu_feats, tea_feats, [_fitted(confidence, s) for s in y_s if confidence])
+            y_s, y_t = [s.float() for s in y_s], [_scaled(t.float(), s) for s, t in zip(y_s, y_t)]
+            if self.norm:
+                y_s = [norm(align(s)) for align, norm, s in zip(self.align_module, self.norm, y_s)]
+                y_t = [norm(t) for norm, t in zip(self.norm, y_t)]
+            return self.feature_loss(y_s, y_t, [_fitted(confidence, s) for s in y_s if confidence])
 
 
 def _fitted(maps, like):
     """Return the one of some maps that is nearest in size to another, scaled to that size."""
-    nearest = min(maps, key=lambda x: abs(math.log(x.shape[-1] / like.shape[-1])))
-    if nearest.shape[2:] == like.shape[2:]:
-        return nearest
-    return F.interpolate(nearest, size=like.shape[2:], mode="bilinear", align_corners=False)
+    return _scaled(min(maps, key=lambda x: abs(math.log(x.shape[-1] / like.shape[-1]))), like)
+
+
+def _scaled(x, like):
+    """Return a map in the size of another."""
+    if x.shape[2:] == like.shape[2:]:
+        return x
+    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
 
 
 def distill_weight(i, nb):

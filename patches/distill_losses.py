@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
@@ -84,6 +85,70 @@ def _standard(x):
     """Return a feature map with each channel scaled to mean 0 and variance 1 over the batch: (N, C, H, W)."""
     x = x - x.mean((0, 2, 3), keepdim=True)
     return x / (x.pow(2).mean((0, 2, 3), keepdim=True) + 1e-6).sqrt()
+
+
+class RelationLoss(nn.Module):
+    """Relations between places: what looks alike to the teacher should look alike to the student.
+
+    In each image and level, the PLACES places count at which the teacher is most confident, w being its confidence.
+    With cos(i, j), the cosine similarity of the features at two of them:
+
+        sum over i != j of w_i w_j (cos_s(i, j) - cos_t(i, j))^2 / max(sum over i != j of w_i w_j, 1)
+
+    as a mean over the images, summed over the levels. No features meet those of another model, so nothing is needed to
+    align them, and any widths go together. A teacher that is sure of nothing teaches little.
+
+    Args:
+        channels_s (list[int]): Channels of the student's feature maps; unused, the losses share one signature.
+        channels_t (list[int]): Channels of the teacher's feature maps; unused.
+
+    References:
+        Dai et al., General Instance Distillation for Object Detection, https://arxiv.org/abs/2103.02340
+        Park et al., Relational Knowledge Distillation, https://arxiv.org/abs/1904.05068
+    """
+
+    PLACES = 64
+    weight = 10.0
+    needs_confidence = True
+    aligns = False
+
+    def __init__(self, channels_s, channels_t):
+        super().__init__()
+
+    def forward(self, y_s, y_t, confidence):
+        """Return the loss.
+
+        Args:
+            y_s (list[torch.Tensor]): The student's feature maps, each of shape (N, C_s, H, W).
+            y_t (list[torch.Tensor]): The teacher's feature maps, each of shape (N, C_t, H, W).
+            confidence (list[torch.Tensor]): The teacher's confidences, from 0 to 1, each of shape (N, 1, H, W).
+
+        Returns:
+            (torch.Tensor): A scalar.
+        """
+        loss = 0
+        for s, t, w in zip(y_s, y_t, confidence):
+            w, places = w.flatten(1).topk(min(self.PLACES, w[0].numel()))
+            pairs = w.unsqueeze(1) * w.unsqueeze(2)
+            pairs = pairs - torch.diag_embed(pairs.diagonal(dim1=1, dim2=2))  # a place has no relation to itself
+            error = (_similarities(s, places) - _similarities(t, places)).pow(2)
+            loss = loss + ((pairs * error).sum((1, 2)) / pairs.sum((1, 2)).clamp(min=1)).mean()
+        return loss
+
+
+def _similarities(x, places):
+    """Return the cosine similarities of the features at some places of each image.
+
+    Args:
+        x (torch.Tensor): A feature map of shape (N, C, H, W).
+        places (torch.Tensor): Places by number, of shape (N, K).
+
+    Returns:
+        (torch.Tensor): Of shape (N, K, K).
+    """
+    at = x.flatten(2).gather(2, places.unsqueeze(1).expand(-1, x.shape[1], -1))
+    at = F.normalize(at, dim=1, eps=1e-6)
+    return at.transpose(1, 2) @ at
 
 
 def level_pairs(y_s, y_t):

@@ -115,7 +115,7 @@ CASES = {
     "feature loss": Case(
         "model_t=teacher, distill_feat_type='cdw'",
         "ValueError",
-        r"distill_feat_type='cdw': expected one of cwd, frs, mgd, mimic, none, pkd",
+        r"distill_feat_type='cdw': expected one of cwd, frs, mgd, mimic, none, pkd, relation",
     ),
     "no loss at all": Case(
         "model_t=teacher, logit_loss=False, distill_feat_type='none'",

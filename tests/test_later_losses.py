@@ -16,7 +16,7 @@ import torch
 from test_losses import wave
 
 from patches.AddLoss import FeatureLoss, MimicLoss
-from patches.distill_losses import FRSLoss, PKDLoss
+from patches.distill_losses import FRSLoss, PKDLoss, RelationLoss
 
 pytestmark = pytest.mark.training
 
@@ -101,3 +101,65 @@ def test_pkd_in_a_training_is_half_of_mimic() -> None:
     pkd, mimic = (loss(y_s, y_t).item() for loss in losses)
     assert pkd == pytest.approx(mimic / 2, rel=1e-3)
     assert MimicLoss([3], [3])(y_s, y_t).item() != pytest.approx(mimic, rel=0.1)
+
+
+# Relations ------------------------------------------------------------------------------------------------------------
+
+
+def relations(y_s: Any, y_t: Any, confidence: Any, places: int) -> float:
+    """Return the loss of relations, computed with NumPy image by image and pair by pair."""
+    total = 0.0
+    for s, t, w in zip(y_s, y_t, confidence):
+        for one, other, sure in zip(*(x.detach().numpy().astype("float64") for x in (s, t, w))):
+            flat = [x.reshape(len(x), -1).T for x in (one, other)]  # a row a place
+            sure = sure.ravel()
+            chosen, above, below = np.argsort(-sure)[:places], 0.0, 0.0
+            for i in chosen:
+                for j in chosen:
+                    if i != j:
+                        near = [x[i] @ x[j] / np.linalg.norm(x[i]) / np.linalg.norm(x[j]) for x in flat]
+                        above += sure[i] * sure[j] * (near[0] - near[1]) ** 2
+                        below += sure[i] * sure[j]
+            total += above / max(below, 1) / len(s)
+    return total
+
+
+@pytest.mark.parametrize("sure", [1.0, 0.05])
+def test_relations_are_those_of_numpy(sure: float) -> None:
+    """Of two models of other widths, on a level with more places than count and on one with fewer."""
+    shapes_s, shapes_t = [[2, 3, 9, 10], [2, 5, 2, 3]], [[2, 7, 9, 10], [2, 4, 2, 3]]
+    y_s = [wave(shape, 0.7, 0.1).requires_grad_() for shape in shapes_s]
+    y_t = [wave(shape, 0.3, 0.4) for shape in shapes_t]
+    confidence = [sure * wave([n, 1, h, w], 0.9, 0.2).abs() for n, _, h, w in shapes_s]
+    loss = FeatureLoss([3, 5], [7, 4], "relation")
+    value = loss(y_s, y_t, confidence)
+    assert value.item() == pytest.approx(relations(y_s, y_t, confidence, 64), rel=1e-4)
+    value.backward()
+    assert all(s.grad.isfinite().all() and s.grad.abs().sum() > 0 for s in y_s)
+    assert not loss.state_dict(), "nothing is aligned, so nothing is trained"
+
+
+def test_relations_do_not_see_the_size_of_features() -> None:
+    y_s, confidence = maps(0.7, 0.1), [torch.ones(2, 1, *shape[2:]) for shape in SHAPES]
+    loss = RelationLoss([3, 6], [3, 6])
+    assert loss(y_s, [3 * s.detach() for s in y_s], confidence).item() == pytest.approx(0, abs=1e-6)
+    assert loss(y_s, maps(0.3, 0.4), confidence).item() > 0.01
+
+
+def test_a_teacher_of_another_size_has_its_relations_where_the_student_is() -> None:
+    y_s, y_t = [wave([2, 3, 6, 6], 0.7, 0.1)], [wave([2, 5, 6, 6], 0.3, 0.4)]
+    confidence = [wave([2, 1, 6, 6], 0.9, 0.2).abs()]
+    doubled = [x.repeat_interleave(2, 2).repeat_interleave(2, 3) for x in (y_t[0], confidence[0])]
+    loss = FeatureLoss([3], [5], "relation")
+    assert loss(y_s, doubled[:1], doubled[1:]).item() == pytest.approx(loss(y_s, y_t, confidence).item(), rel=1e-4)
+
+
+def test_a_teacher_that_is_sure_of_nothing_has_no_relations_to_teach() -> None:
+    y_s, none = maps(0.7, 0.1), [torch.zeros(2, 1, *shape[2:]) for shape in SHAPES]
+    zeros = [torch.zeros(shape, requires_grad=True) for shape in SHAPES]
+    loss = RelationLoss([3, 6], [3, 6])
+    assert loss(y_s, maps(0.3, 0.4), none).item() == 0
+    for s, confidence in ((y_s, none), (zeros, [x + 1 for x in none])):  # features without direction, too
+        value = loss(s, maps(0.3, 0.4), confidence)
+        value.backward()
+        assert value.isfinite() and all(x.grad.isfinite().all() for x in s)

@@ -64,4 +64,25 @@ BREAKS = (
         "x = x - x.mean((0, 1, 2, 3), keepdim=True)",
         "later_losses::pkd",
     ),
+    Break(
+        "relations are those of the teacher's most confident places",
+        LATER,
+        "w.flatten(1).topk(min(self.PLACES, w[0].numel()))",
+        "w.flatten(1).topk(min(self.PLACES, w[0].numel()), largest=False)",
+        "later_losses::relations",
+    ),
+    Break(
+        "a teacher that is sure of nothing teaches no relations",
+        LATER,
+        "pairs.sum((1, 2)).clamp(min=1)",
+        "pairs.sum((1, 2))",
+        "later_losses::relations",
+    ),
+    Break(
+        "a loss that compares no channels trains nothing",
+        LATER,
+        "    aligns = False\n",
+        "",
+        "later_losses::relations",
+    ),
 )
