@@ -110,11 +110,15 @@ class MGDLoss(nn.Module):
     At each step a random part of the places of the student's feature map is set to zero, and two convolutions have to
     restore the teacher's feature map from what is left: sum((generate(mask * s) - t)^2) / N, times alpha_mgd.
 
+    As published, the sum grows with the image: alpha_mgd is meant for 800 x 1333 pixels, and at 128 x 128 the loss is
+    65 times smaller. With places, it is what it would be on a map of so many places, whatever the image is.
+
     Args:
         channels_s (list[int]): Channels of the student's feature maps; unused, the losses share one signature.
         channels_t (list[int]): Channels of the teacher's feature maps.
         alpha_mgd (float): Weight of the loss, which is a sum over all places and channels.
         lambda_mgd (float): Part of the places that are masked.
+        places (int | None): The number of places of all levels together that the sum is scaled to; None: as published.
 
     References:
         Yang et al., Masked Generative Distillation, https://arxiv.org/abs/2205.01529
@@ -122,10 +126,14 @@ class MGDLoss(nn.Module):
 
     weight = 1.0
 
-    def __init__(self, channels_s, channels_t, alpha_mgd=0.00002, lambda_mgd=0.65):
+    # Of levels with the strides 8, 16 and 32 at 800 x 1333: a weight of 1 is then the published one at any size.
+    SCALED = (("places", 100 * 167 + 50 * 84 + 25 * 42),)
+
+    def __init__(self, channels_s, channels_t, alpha_mgd=0.00002, lambda_mgd=0.65, places=None):
         super().__init__()
         self.alpha_mgd = alpha_mgd
         self.lambda_mgd = lambda_mgd
+        self.places = places
         self.generation = nn.ModuleList(
             nn.Sequential(nn.Conv2d(c, c, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(c, c, 3, padding=1))
             for c in channels_t
@@ -143,7 +151,8 @@ class MGDLoss(nn.Module):
             (torch.Tensor): A scalar.
         """
         losses = (self.get_dis_loss(s, t, level) for level, (s, t) in enumerate(level_pairs(y_s, y_t)))
-        return sum(losses) * self.alpha_mgd
+        scale = self.places / sum(t.shape[2] * t.shape[3] for t in y_t) if self.places else 1
+        return sum(losses) * self.alpha_mgd * scale
 
     def get_dis_loss(self, preds_S, preds_T, idx):
         """Return the squared error of one level, summed over channels and places: a mean over the batch.
@@ -216,12 +225,13 @@ class FeatureLoss(nn.Module):
         channels_s (list[int]): Channels of the student's feature maps.
         channels_t (list[int]): Channels of the teacher's feature maps.
         distiller (str): A key of FEATURE_LOSSES.
+        scaled (bool): Whether a loss that grows with the image, as published, is scaled so that it does not.
 
     Raises:
         NotImplementedError: If the distiller is none of these.
     """
 
-    def __init__(self, channels_s, channels_t, distiller="cwd"):
+    def __init__(self, channels_s, channels_t, distiller="cwd", scaled=False):
         super().__init__()
         if distiller not in FEATURE_LOSSES:
             raise NotImplementedError(f"expected a feature loss out of {sorted(FEATURE_LOSSES)}, not {distiller!r}")
@@ -229,7 +239,7 @@ class FeatureLoss(nn.Module):
         pairs = list(zip(channels_s, channels_t)) if getattr(loss, "aligns", True) else []
         self.align_module = nn.ModuleList(nn.Conv2d(s, t, kernel_size=1) for s, t in pairs)
         self.norm = nn.ModuleList(nn.BatchNorm2d(t, affine=False) for _, t in pairs)
-        self.feature_loss = loss(channels_s, channels_t)
+        self.feature_loss = loss(channels_s, channels_t, **dict(getattr(loss, "SCALED", ()) if scaled else ()))
 
     @property
     def needs_confidence(self):

@@ -63,7 +63,9 @@ class Distiller:
             pair_classes = classes_by_number if self.teacher.numbered else loss.pair_classes
             self.classes = pair_classes(trainer.data["names"], teacher.names)
             self.response = loss(student, teacher, args, self.classes)
-        trainer.distillloss = FeatureLoss(channels_s, channels_t, args.distill_feat_type).to(trainer.device)
+        trainer.distillloss = FeatureLoss(channels_s, channels_t, args.distill_feat_type, scaled=not self.tutorial).to(
+            trainer.device
+        )
         self.needs_confidence = trainer.distillloss.needs_confidence
         self.watch_student = Watch(layers_s, branches)
         self.watch_teacher = Watch(layers_t, branches or active_branches(teacher)[: self.needs_confidence])

@@ -43,6 +43,7 @@ class Observed(DetectionTrainer):
             "align": [size(m.parameters()) for m in loss.align_module],
             "generation": [size(m.parameters()) for m in mgd or ()],
             "teacher": size(teacher),
+            "places": getattr(loss.feature_loss, "places", None),
             "frozen": not any(p.requires_grad for p in teacher),
             "losses": [float(x) for x in (self.featureloss, self.teacherloss, self.logitloss)],
             "modes": [self.model.training, loss.training, self.model_t.training],
@@ -96,6 +97,7 @@ imitated = dict(distillonline=True, logit_loss=True)
 observe("imitated online", TEACHER, **imitated, **OFF)
 large = dict(distill_feat_weight=1e4, box=75.0, **imitated)
 observe("default", TEACHER, distill_recipe="default")
+observe("mgd by default", TEACHER, distill_recipe="default", distill_feat_type="mgd", logit_loss=False, **OFF)
 observe("online", TEACHER, **large)
 observe("online, half", TEACHER, distill_online_weight=0.5, **large)
 """
@@ -132,6 +134,11 @@ def test_the_feature_loss_alone_teaches_the_student_and_itself(facts: dict[str, 
         if kind == "mgd":
             trained |= {"feature_loss.generation.0.0.weight", "feature_loss.generation.7.2.bias"}
         assert trained <= set(facts[kind]["changed"]["loss"])
+
+
+def test_mgd_is_scaled_to_the_published_size_but_in_the_tutorials_recipe(facts: dict[str, Any]) -> None:
+    assert facts["mgd"]["steps"][0]["places"] is None
+    assert facts["mgd by default"]["steps"][0]["places"] == 21_950
 
 
 def test_an_offline_teacher_is_bit_identical_after_an_epoch(facts: dict[str, Any]) -> None:

@@ -128,6 +128,22 @@ def test_masks_differ_from_step_to_step_and_leave_the_part_that_they_should() ->
     assert len(set(kept)) > 1
 
 
+def published_size(scaled: bool) -> list[float]:
+    """Return the masked generative loss of two levels of one error, at 800 x 1333 pixels and at 128 x 128."""
+    loss = FeatureLoss([2, 2, 2], [2, 2, 2], "mgd", scaled=scaled).feature_loss
+    loss.lambda_mgd, loss.generation = 0.0, torch.nn.ModuleList(torch.nn.Identity() for _ in range(3))
+    sizes = [[(100, 167), (50, 84), (25, 42)], [(16, 16), (8, 8), (4, 4)]]
+    maps = [[torch.ones(2, 2, h, w) for h, w in levels] for levels in sizes]
+    return [loss(ones, [0 * one for one in ones]).item() for ones in maps]
+
+
+def test_mgd_grows_with_the_image_as_published_and_not_when_it_is_scaled() -> None:
+    large, small = published_size(scaled=False)
+    assert large == pytest.approx(2e-5 * 2 * 21_950, rel=1e-4)
+    assert large / small == pytest.approx(65.3, rel=1e-2)
+    assert published_size(scaled=True) == pytest.approx([large, large], rel=1e-4)
+
+
 # Names and defaults ---------------------------------------------------------------------------------------------------
 
 
@@ -151,8 +167,10 @@ def test_the_defaults_are_the_tutorials() -> None:
         "CWDLoss.__init__.tau": 1.0,
         "MGDLoss.__init__.alpha_mgd": 2e-5,
         "MGDLoss.__init__.lambda_mgd": 0.65,
+        "MGDLoss.__init__.places": None,
         "Distill_LogitLoss.__init__.alpha": 0.25,
         "FeatureLoss.__init__.distiller": "cwd",
+        "FeatureLoss.__init__.scaled": False,
     }
     for function in (AddLoss.get_fpn_features, AddLoss.get_channels):
         assert list(inspect.signature(function).parameters["fpn_layers"].default) == [15, 18, 21]

@@ -85,4 +85,18 @@ BREAKS = (
         "",
         "later_losses::relations",
     ),
+    Break(
+        "mgd does not grow with the image",
+        LOSSES,
+        "if self.places else 1",
+        "if False else 1",
+        "losses::grows",
+    ),
+    Break(
+        "the tutorial's recipe has mgd as published",
+        "patches/distiller.py",
+        "scaled=not self.tutorial",
+        "scaled=True",
+        "gradient::published_size and 8.4.190",
+    ),
 )
