@@ -94,10 +94,10 @@ def diff(
 def apply(checkout: Checkout, patch_set: PatchSet | None, replace_hand_edits: bool, dry_run: bool) -> None:
     """Apply a patch set completely or not at all."""
     from distillpatch import commands
+    from distillpatch.patch_sets import built_in
     from distillpatch.report.documents import applied_report
     from distillpatch.report.results import applied_notes, applied_page, import_note
     from distillpatch.report.status import standing_text
-    from distillpatch.tree.patch_folder import built_in
 
     wanted = commands.with_set(patch_set or built_in())
     if dry_run:
@@ -187,15 +187,15 @@ def status(checkout: Checkout, verbose: bool, check: bool) -> None:
 def explain(checkout: Checkout, patch_set: PatchSet | None, number: int) -> None:
     """Show one modification and its diff here."""
     from distillpatch import commands
+    from distillpatch.patch_sets import built_in
     from distillpatch.report.modifications import modification_page, modification_report
-    from distillpatch.tree.patch_folder import built_in
 
     patch_set = patch_set or built_in()
     outcome, changes = commands.explain_one(checkout, patch_set, number)
     if settings().as_json:
         print_json(modification_report(patch_set, outcome, changes, outcome.origins))
     else:
-        show_page(modification_page(patch_set, outcome, changes, checkout.release))
+        show_page(modification_page(patch_set, outcome, changes, checkout.release_name))
 
 
 @main.command()

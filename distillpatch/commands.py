@@ -20,12 +20,12 @@ from distillpatch.ledger.state_file import describe, read_state
 from distillpatch.ledger.survey import Condition, survey
 from distillpatch.ledger.transaction import commit, lock
 from distillpatch.ledger.undo import Edited, Undo, plan_undo
+from distillpatch.patch_sets import built_in
 from distillpatch.tree.checkout import Checkout
 from distillpatch.tree.environment import PACKAGE
 from distillpatch.tree.files import exists
 from distillpatch.tree.git import uncommitted
 from distillpatch.tree.package import python_files
-from distillpatch.tree.patch_folder import built_in
 
 
 class Standing(Enum):
@@ -162,7 +162,7 @@ class Situation:
         return plan_in_order(
             self.wanted,
             read,
-            self.checkout.release,
+            self.checkout.release_name,
             python_files(self.checkout.package),
             replace_hand_edits=self.replace_hand_edits or self._hand_edits_were_replaced,
         )
@@ -346,5 +346,5 @@ def explain_one(checkout: Checkout, patch_set: PatchSet, number: int) -> tuple[O
         raise DistillpatchError(f"no modification {number}: expected one of {known}.")
     situation = examine(checkout, with_set(patch_set))
     alone = replace(patch_set, modifications=chosen)
-    plan = make_plan(alone, {path: situation.text(path) for path in paths(alone)}, checkout.release)
+    plan = make_plan(alone, {path: situation.text(path) for path in paths(alone)}, checkout.release_name)
     return plan.outcomes[0], plan.changes

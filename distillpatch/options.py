@@ -87,7 +87,7 @@ def of_a_folder(command: Callable[..., None]) -> Callable[..., None]:
     )
     @wraps(command)
     def loaded(checkout: Checkout, patches: Path | None, **options: Any) -> None:
-        from distillpatch.tree.patch_folder import load
+        from distillpatch.patch_sets import load
 
         command(checkout, patch_set=load(patches) if patches else None, **options)
 

@@ -25,7 +25,7 @@ from edits import EDITED, RELEASES, files_of
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import PlanError, make_plan, require
 from distillpatch.errors import DistillpatchError
-from distillpatch.tree.patch_folder import built_in
+from distillpatch.patch_sets import built_in
 
 # A file of a release takes half a second on a slow day.
 LIMIT = 20.0

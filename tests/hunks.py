@@ -10,13 +10,13 @@ import releases
 
 from distillpatch.engine.patchset import PatchSet, parse
 from distillpatch.engine.plan import Plan, make_plan, paths, require
-from distillpatch.tree.patch_folder import built_in
+from distillpatch.patch_sets import built_in
 
-RELEASE = "8.9.9"
+RELEASE = "ultralytics 8.9.9"
 
 
 def patch_set(*modifications: str, **files: str) -> PatchSet:
-    """Return a patch set of modifications in the notation, each the text of a file behind its title."""
+    """Return a patch set of modifications in the notation, each the text of a file after its title."""
     patches = {
         f"{number:02}-test.patch": f"# {number}.0  Test.\n\n{dedent(text)}"
         for number, text in enumerate(modifications, start=1)

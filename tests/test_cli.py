@@ -22,7 +22,7 @@ from trees import everything
 
 from distillpatch import __version__
 from distillpatch.engine.plan import paths
-from distillpatch.tree.patch_folder import built_in
+from distillpatch.patch_sets import built_in
 
 PROJECT = Path(__file__).resolve().parent.parent
 RELEASES = ("8.0.150", "8.2.50", "8.3.200", "8.4.0", "8.4.190")
@@ -429,7 +429,7 @@ def test_a_checkout_modified_by_hand(checkout: Checkout) -> None:
     before = everything(root)
     told = refused("apply", "--ultralytics-path", root)
     assert (
-        "modified by hand in the tutorial's way" in told and "  ultralytics/utils/AddLoss.py:1: modification 1" in told
+        "has these modifications already" in told and "  ultralytics/utils/AddLoss.py:1: modification 1" in told
     )
     assert "To take these edits out and apply: distillpatch apply --replace-hand-edits" in told
     status = done("status", "--ultralytics-path", root)
@@ -536,10 +536,10 @@ def as_another_user(*arguments: object) -> subprocess.CompletedProcess[str]:
         "from distillpatch import cli\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):\n"
         f"    cli.main(['status', {str(arguments[-1])!r}], standalone_mode=False)  # parts of LibCST come late\n"
-        "from distillpatch.tree import patch_folder\n"
-        "patch_set = patch_folder.built_in()\n"
+        "from distillpatch import patch_sets\n"
+        "patch_set = patch_sets.built_in()\n"
         "from distillpatch import commands\n"
-        "patch_folder.built_in = commands.built_in = lambda: patch_set\n"
+        "patch_sets.built_in = commands.built_in = lambda: patch_set\n"
         f"os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n"
         f"cli.main({[*map(str, arguments)]!r})\n"
     )

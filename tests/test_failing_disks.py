@@ -23,8 +23,8 @@ from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import Plan, make_plan
 from distillpatch.ledger import disk, state_file, state_json
 from distillpatch.ledger.transaction import recover
+from distillpatch.patch_sets import built_in
 from distillpatch.tree import environment
-from distillpatch.tree.patch_folder import built_in
 
 Texts = Mapping[str, Any]
 

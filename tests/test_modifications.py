@@ -110,7 +110,7 @@ HAND_MADE = ("8.0.136", "8.2.50", "8.4.190")
 def refusal(plan: Plan) -> str:
     """Return the message that refuses a plan, of which nothing is written."""
     assert plan.changes == ()
-    with pytest.raises(PlanError, match=r"(?s)modified by hand in the tutorial's way.*\nNothing was written") as caught:
+    with pytest.raises(PlanError, match=r"(?s)has these modifications already.*\nNothing was written") as caught:
         require(plan)
     return str(caught.value)
 

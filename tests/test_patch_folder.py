@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from distillpatch.errors import DistillpatchError
-from distillpatch.tree.patch_folder import load
+from distillpatch.patch_sets import load
 
 PATCH = "# 1.1  A.\n\n+++ ultralytics/new.py  New.py\n"
 

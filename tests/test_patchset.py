@@ -13,7 +13,7 @@ from distillpatch.engine.notation import PatchSetError
 from distillpatch.engine.patchset import PatchSet, parse
 from distillpatch.engine.pattern import PatternError
 from distillpatch.engine.plan import PlanError, make_plan, require
-from distillpatch.tree.patch_folder import built_in
+from distillpatch.patch_sets import built_in
 
 
 def parsed(files: Mapping[str, str], package: str | None = None) -> PatchSet:

@@ -15,7 +15,7 @@ from statements import TRAINER
 from distillpatch.engine.modification import Modification
 from distillpatch.engine.plan import Plan, PlanError, make_plan, require
 from distillpatch.engine.text import SourceError
-from distillpatch.tree.patch_folder import built_in
+from distillpatch.patch_sets import built_in
 
 RELEASES = ("8.0.136", "8.0.150", "8.1.24", "8.2.50", "8.2.103", "8.3.50", "8.3.150", "8.3.200", "8.4.0", "8.4.190")
 
@@ -195,7 +195,7 @@ def test_a_release_that_lacks_an_anchor_is_refused(anchor: str, renamed: str) ->
     assert content.count(anchor.encode()) == 1
     files = {**pristine("8.4.190"), TRAINER: content.replace(anchor.encode(), renamed.encode())}
     with pytest.raises(PlanError, match=r"(?s)does not fit ultralytics 8\.4\.190.*nearest: line \d+: "):
-        require(make_plan(built_in(), files, "8.4.190"))
+        require(make_plan(built_in(), files, "ultralytics 8.4.190"))
 
 
 def test_code_that_has_to_be_there() -> None:

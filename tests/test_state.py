@@ -31,7 +31,7 @@ from distillpatch.ledger.state_json import to_json
 from distillpatch.ledger.survey import Condition, survey
 from distillpatch.ledger.transaction import commit, lock
 from distillpatch.ledger.undo import plan_undo
-from distillpatch.tree.patch_folder import built_in
+from distillpatch.patch_sets import built_in
 
 TRAINER = "ultralytics/engine/trainer.py"
 CFG = "ultralytics/cfg/__init__.py"

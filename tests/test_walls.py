@@ -34,10 +34,12 @@ LEVELS = {
     # What training runs have left.
     "runs": ("errors", "tree"),
     "comparison": ("errors", "runs"),
+    # A folder's files, parsed.
+    "patch_sets": ("engine", "tree"),
     # What another tool has applied.
     "adoption": ("errors", "engine", "tree", "ledger"),
     # Look, plan, change.
-    "commands": ("errors", "change", "engine", "tree", "ledger", "adoption"),
+    "commands": ("errors", "change", "engine", "tree", "ledger", "adoption", "patch_sets"),
     # Where things are on disk now, and what of this machine matters.
     "disk_lines": ("alignment", "engine", "ledger", "commands"),
     "doctor": ("errors", "tree"),
@@ -47,18 +49,14 @@ LEVELS = {
     "click_group": ("errors", "tree"),
     # Where results go, and what several commands are asked.
     "console": ("errors", "change", "tree", "report", "click_group"),
-    "options": ("errors", "tree", "ledger", "report", "click_group", "console"),
+    "options": ("errors", "patch_sets", "tree", "ledger", "report", "click_group", "console"),
     "cli": (
         *("errors", "engine", "tree", "ledger", "commands", "disk_lines", "doctor", "comparison"),
-        *("report", "click_group", "console", "options"),
+        *("patch_sets", "report", "click_group", "console", "options"),
     ),
     "__main__": ("cli",),
 }
 """For each wing, and each module that is in none, what it may import of the others."""
-
-UPWARDS = {
-    ("tree/patch_folder.py", "engine"),  # a folder with a patch set, read and parsed
-}
 
 
 def test_no_import_runs_up() -> None:
@@ -68,7 +66,7 @@ def test_no_import_runs_up() -> None:
         for imported in imports_of(path)
         if wing_of(imported) not in (wing_of(path), *LEVELS[wing_of(path)])
     }
-    assert upwards == UPWARDS
+    assert upwards == set()
 
 
 def test_no_imports_run_in_a_circle() -> None:
@@ -96,16 +94,12 @@ def test_the_engine_touches_no_disk() -> None:
 @pytest.mark.parametrize("word", ["yolo", "ultralytics", "teacher", "student"])
 def test_the_engine_knows_no(word: str) -> None:
     """Messages included: what they say of a release is the caller's."""
-    exceptions = {
-        "ultralytics": {"engine/plan.py"},
-        "teacher": {"engine/plan.py"},
-    }
     found = {
         name_of(path)
         for path in modules()
         if wing_of(path) == "engine" and path.name != "__init__.py" and re.search(word, code_of(path), re.IGNORECASE)
     }
-    assert found == exceptions.get(word, set())
+    assert found == set()
 
 
 # The disk -------------------------------------------------------------------------------------------------------------

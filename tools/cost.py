@@ -18,7 +18,7 @@ import releases
 from distillpatch.engine.plan import make_plan, paths
 from distillpatch.ledger.state import AppliedFile
 from distillpatch.ledger.undo import merge
-from distillpatch.tree.patch_folder import built_in
+from distillpatch.patch_sets import built_in
 
 RELEASE = "8.4.190"
 TRAINER = "ultralytics/engine/trainer.py"

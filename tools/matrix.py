@@ -41,9 +41,9 @@ from distillpatch.commands import Situation, Standing, as_it_is, examine, reach,
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import paths
 from distillpatch.errors import DistillpatchError
+from distillpatch.patch_sets import built_in
 from distillpatch.report.diff import unified_diff
 from distillpatch.tree.checkout import locate
-from distillpatch.tree.patch_folder import built_in
 
 # Anything but the modes that new files get, so that a revert has to care.
 _MODES = (0o640, 0o755, 0o604)

@@ -80,9 +80,9 @@ class Plan:
     """The outcome of every modification and, if all of them fit, the files before and after.
 
     Attributes:
-        release: The ultralytics release, for messages.
+        release: The release that the files are from, by name and number, for messages.
         outcomes: One for each modification, in order.
-        by_hand: The modifications that somebody has made already, by hand, and where; each place of each is told once.
+        by_hand: The modifications that somebody has made already, by hand, and where; each place of each once.
         changes: The files to change; empty unless every modification fits, none has been made already, and no class of
             the patch set uses an own version of a patched method.
         notes: Code of the user's own that is left as it is beside a modification.
@@ -117,7 +117,7 @@ def make_plan(patch_set: PatchSet, files: Files, release: str, package: Mapping[
     Args:
         patch_set: What to change.
         files: The content of ``paths(patch_set)``.
-        release: The ultralytics release that they are from, for messages.
+        release: The release that they are from, by name and number, for messages.
         package: The modules of the package, to look in them for classes with their own version of a patched method.
 
     Returns:
@@ -186,22 +186,22 @@ def require(plan: Plan) -> Plan:
     if plan.by_hand:
         found = "\n".join(f"  {line}" for line in found_by_hand(plan))
         raise PlanError(
-            "this checkout has been modified by hand in the tutorial's way, or it was patched and its distillpatch "
-            f"state was deleted, or it has something of its own by the same name:\n{found}\n"
+            "this checkout has these modifications already: they were made by hand, or it was patched and its "
+            f"distillpatch state was deleted, or it has something of its own by the same name:\n{found}\n"
             f"Nothing was written, since nothing may be applied twice. {_way_on(plan)}"
         )
     if used := [version for version in plan.own_versions if version.used_by]:
         found = "\n".join(f"  {version}, used by {version.used_by}" for version in used)
         raise PlanError(
-            "this checkout does not train with the code that would be patched, but with its own version of it:\n"
-            f"{found}\nNothing was written, since training would accept a teacher and not use it. Let these methods "
-            "call the inherited ones (super), or remove them."
+            "this checkout does not use the code that would be patched, but its own version of it:\n"
+            f"{found}\nNothing was written, since what is added would not be used there. Let these methods call the "
+            "inherited ones (super), or remove them."
         )
     rejected = [outcome for outcome in plan.outcomes if outcome.rejections]
     if rejected:
-        told = "\n\n".join(explain(outcome, plan.release) for outcome in rejected)
+        explained = "\n\n".join(explain(outcome, plan.release) for outcome in rejected)
         raise PlanError(
-            f"{told}\n\nNothing was written: the modifications are applied together or not at all.\n"
+            f"{explained}\n\nNothing was written: the modifications are applied together or not at all.\n"
             "If this checkout was edited there, restore the release's version of this code; if its release is newer "
             "than this distillpatch, upgrade distillpatch."
         )
@@ -210,7 +210,7 @@ def require(plan: Plan) -> Plan:
 
 def _way_on(plan: Plan) -> str:
     """Return what to do about edits made by hand."""
-    by_installing = f"for example by installing ultralytics {plan.release} again."
+    by_installing = f"for example by installing {plan.release} again."
     if plan.removal is None:
         return f"Undo these edits first, {by_installing}"
     if plan.removal.obstacles:
@@ -221,7 +221,7 @@ def _way_on(plan: Plan) -> str:
 
 def explain(outcome: Outcome, release: str) -> str:
     """Return what is known of a modification that does not fit: file, scope, pattern, release and the nearest code."""
-    lines = [f"{outcome.modification} does not fit ultralytics {release}"]
+    lines = [f"{outcome.modification} does not fit {release}"]
     tried = [attempt for rejection in outcome.rejections for attempt in rejection.tried]
     for path in dict.fromkeys(attempt.alternative.path for attempt in tried if attempt.reason == _MISSING):
         lines += [f"  {path} does not exist: expected the release's file. Restore it.", ""]
@@ -296,7 +296,7 @@ def _land(hunk: Hunk, sources: Mapping[str, Source]) -> tuple[str, list[Edit]] |
             misfits.append(misfit)
             if isinstance(misfit, Ambiguity):
                 break  # the code has the shape of this alternative, so none of the others is meant
-    tried = zip(hunk.alternatives, misfits)  # noqa: B905 - those behind an ambiguity were not tried
+    tried = zip(hunk.alternatives, misfits)  # noqa: B905 - those after an ambiguity were not tried
     return Rejection(tuple(Attempt(a, str(misfit), _nearest(a, sources.get(a.path))) for a, misfit in tried))
 
 
@@ -306,7 +306,7 @@ def _nearest(alternative: Alternative, source: Source | None) -> tuple[str, ...]
 
 
 def _place(path: str, edit: Edit, source: Source, made: list[Edit]) -> Place:
-    """Return where the code that an edit adds stands in the changed file."""
+    """Return where the code that an edit adds is in the changed file."""
     earlier = [other for i, other in enumerate(made) if (other.start, i) < (edit.start, made.index(edit))]
     grown = sum(other.text.count("\n") - source.text.count("\n", other.start, other.end) for other in earlier)
     return Place(path, source.line_of(edit.start) + grown + edit.lines_before)

@@ -24,7 +24,7 @@ class Stack:
     Attributes:
         patch_sets: The patch sets.
         plans: Their plans. Places are line numbers of the files that the last patch set leaves.
-        release: The release that they are planned for, for messages.
+        release: The release that they are planned for, by name and number, for messages.
         read: Returns a file's text before the first patch set.
     """
 
@@ -78,7 +78,7 @@ def plan_in_order(
     Args:
         patch_sets: The patch sets, in order.
         read: Returns a file's text before the first of them.
-        release: The release that the files are from, for messages.
+        release: The release that the files are from, by name and number, for messages.
         package: The modules of the package, to look in them for classes with their own version of a patched method.
         replace_hand_edits: Whether edits made by hand are taken out first, where that is possible.
 

@@ -44,7 +44,7 @@ def modification_page(
     if outcome.rejections:
         yield Line(Span(explain(outcome, release), ""))
         return
-    yield f"In ultralytics {release}:"
+    yield f"In {release}:"
     yield ""
     yield from diff_page(changes)
 

@@ -45,6 +45,11 @@ class Checkout:
         """The package's own folder."""
         return self.root / PACKAGE
 
+    @property
+    def release_name(self) -> str:
+        """The release by name and number, for messages."""
+        return f"{PACKAGE} {self.release}"
+
 
 def locate(path: Path | None, cwd: Path, places: Sequence[Place], named_by: str = "--ultralytics-path") -> Checkout:
     """Return the checkout to work on.

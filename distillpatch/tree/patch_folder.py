@@ -1,47 +1,24 @@
-"""A folder of patches is read here, file by file as the parser asks for them; the built-in one is found here, too."""
+"""A folder of patches: its files are read one by one, as they are asked for."""
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from distillpatch.engine.landing import check_patterns
-from distillpatch.engine.patchset import PatchSet, parse
 from distillpatch.errors import DistillpatchError
-from distillpatch.tree.environment import PACKAGE
 from distillpatch.tree.files import read_regular
-
-_BUILT_IN = "distillation"
 
 # The largest file of a patch set is one that it adds: a module, or an example.
 _LARGEST_FILE = 1024 * 1024
 
 
-@functools.cache
-def built_in() -> PatchSet:
-    """Return the patch set that ships with distillpatch."""
-    packaged = Path(__file__).resolve().parent.parent / "patches"
-    # An installed distillpatch carries the patch set inside the package; in its own checkout it is at the root.
-    return parse(_Folder(packaged if packaged.is_dir() else packaged.parent.parent / "patches"), _BUILT_IN, PACKAGE)
-
-
-def load(folder: Path) -> PatchSet:
-    """Read a patch set from a folder, whose name it has unless it gives itself one.
+class Folder(Mapping[str, bytes]):
+    """The files of a folder by name, each read when it is asked for.
 
     Raises:
-        PatchSetError: If a file breaks the notation.
-        PatternError: If a pattern is malformed.
-        DistillpatchError: If the folder or one of its files cannot be read.
+        DistillpatchError: If the folder or the file that is asked for cannot be read.
     """
-    patch_set = parse(_Folder(folder), folder.resolve().name, PACKAGE)
-    check_patterns(patch_set)
-    return patch_set
-
-
-class _Folder(Mapping[str, bytes]):
-    """The files of a folder by name, each read when it is asked for."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
