@@ -39,7 +39,7 @@ def adopted(checkout: Checkout, patch_set: PatchSet) -> State | None:
     before: dict[str, bytes | None] = dict.fromkeys(now)
     before |= _as_on_disk(committed(checkout.root, patch_set.edited_files), now)
     try:
-        changes = make_plan(patch_set, before, checkout.release).changes
+        changes = make_plan(patch_set, before, checkout.release_name).changes
     except DistillpatchError:
         return None
     if not changes or any(change.after != now[change.path] for change in changes):

@@ -428,9 +428,7 @@ def test_a_checkout_modified_by_hand(checkout: Checkout) -> None:
     (root / "ultralytics/utils/AddLoss.py").write_text("# mine\n")
     before = everything(root)
     told = refused("apply", "--ultralytics-path", root)
-    assert (
-        "has these modifications already" in told and "  ultralytics/utils/AddLoss.py:1: modification 1" in told
-    )
+    assert "has these modifications already" in told and "  ultralytics/utils/AddLoss.py:1: modification 1" in told
     assert "To take these edits out and apply: distillpatch apply --replace-hand-edits" in told
     status = done("status", "--ultralytics-path", root)
     assert "ultralytics 8.2.50: patched by hand, or its distillpatch state was deleted\n" in status
