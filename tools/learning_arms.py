@@ -81,8 +81,10 @@ PATCHED: dict[str, dict[str, Any]] = {
     "soft 3, difference": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
     "soft 3, difference times 5": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
     "soft 3, teacher's assignment": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
-    "online": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0, "distillonline": True},
-    "ema": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0, "model_t": "ema"},
+    # The default with other teachers, and with other feature losses of the weights that are theirs.
+    "online": {**SOFT, **CONSTANT, **FRS_10, "distill_logit_weight": 1.0, "distillonline": True},
+    "ema": {**SOFT, **CONSTANT, **FRS_10, "distill_logit_weight": 1.0, "model_t": "ema"},
+    "soft 1, cwd 0.3": {**SOFT, **CONSTANT, **CWD, "distill_logit_weight": 1.0},
 }
 ARMS = {**PRISTINE, **PATCHED}
 
