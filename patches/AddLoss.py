@@ -43,7 +43,7 @@ class MimicLoss(nn.Module):
         Romero et al., FitNets: Hints for Thin Deep Nets, https://arxiv.org/abs/1412.6550
     """
 
-    weight = 0.5  # of the loss, unless another is given; here, and in the others, measured in docs/learning.md
+    weight = 0.5  # of the loss, unless another is given; docs/learning.md says of which losses it was measured
 
     def __init__(self, channels_s, channels_t):
         super().__init__()

@@ -110,19 +110,22 @@ class SoftTargets:
         return loss / total
 
 
-def confidences(model, outputs):
+def confidences(model, outputs, classes=()):
     """Return how confident a model is at each place: its largest probability of a class.
 
     Args:
         model (nn.Module): The model.
         outputs (dict[str, list[torch.Tensor]]): Its raw outputs by branch, a tensor a level, each of shape
             (N, 4 * reg_max + classes, H, W); the first branch counts.
+        classes (list[int]): Those that count; all of them if there are none.
 
     Returns:
         (list[torch.Tensor]): From 0 to 1, a tensor a level, each of shape (N, 1, H, W).
     """
+    first = 4 * head(model).reg_max
+    channels = [first + i for i in classes] or slice(first, None)
     levels = next(iter(outputs.values()))
-    return [level.detach()[:, 4 * head(model).reg_max :].float().sigmoid().amax(1, keepdim=True) for level in levels]
+    return [level.detach()[:, channels].float().sigmoid().amax(1, keepdim=True) for level in levels]
 
 
 def _index(numbers, count):

@@ -238,7 +238,8 @@ class Distiller:
 
     def _compare(self, features_s, logits_s, features_t, logits_t):
         """Return the feature and the response loss of what was caught of both models, by name."""
-        confidence = confidences(self.teacher.model, logits_t) if self.needs_confidence else ()
+        shared = self.classes.teacher if self.args.logit_loss else ()
+        confidence = confidences(self.teacher.model, logits_t, shared) if self.needs_confidence else ()
         feature = self.trainer.distillloss(features_s, [t.detach() for t in features_t], confidence)
         terms = {"feature": feature, "logit": 0}
         if logits_s:

@@ -20,7 +20,7 @@ from test_losses import pyramid, wave
 
 from patches.AddLoss import full_precision
 from patches.distill_pairs import classes_by_name
-from patches.distill_response import SoftTargets
+from patches.distill_response import SoftTargets, confidences
 
 pytestmark = pytest.mark.training
 
@@ -178,3 +178,12 @@ def test_soft_targets_are_finite_in_half_precision(dtype: torch.dtype) -> None:
     value.backward()
     assert value.dtype == torch.float32 and value.isfinite()
     assert s[0].grad.isfinite().all()
+
+
+def test_the_confidence_is_that_of_the_classes_which_the_data_has() -> None:
+    logits = torch.tensor([[2.0, -1.0, 0.5], [-3.0, 1.0, 0.0]])  # two places, three classes
+    level = torch.cat([torch.full((1, 4, 1, 2), 9.0), logits.T.reshape(1, 3, 1, 2)], 1)
+    for classes, expected in (([], [2.0, 1.0]), ([1, 2], [0.5, 1.0]), ([0], [2.0, -3.0])):
+        (found,) = confidences(model_of(1), {"one2many": [level]}, classes)
+        assert found.shape == (1, 1, 1, 2)
+        assert torch.equal(found.flatten(), torch.tensor(expected).sigmoid())
