@@ -32,7 +32,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 # sum to be the same, no term may depend on which images come together:
 #   - "parts", from images that all differ: the batch statistics are fixed, and the task's loss, which upstream divides
 #     by a figure of the batch, is off;
-#   - "copies", from one image many times over: all losses are on, an online teacher's as well.
+#   - "copies" and "default", from one image many times over: all losses are on, an online teacher's as well, or those
+#     that are by default.
 JOINED = '''
 import sys
 from pathlib import Path
@@ -99,6 +100,7 @@ torch.save({"model": build("yolov8s.yaml", 1), "epoch": -1, "train_args": {"task
 train("parts", PARTS, fix_statistics, distill_feat_type="mimic", distill_logit_type="mse", **OFF)
 train("tutorial", PARTS, fix_statistics, distill_recipe="tutorial", distill_feat_type="mimic", **OFF)
 train("copies", COPIES, distillonline=True, distill_feat_type="cwd")
+train("default", COPIES)
 train("images", PARTS, fix_statistics, distill_feat_type="mimic", distill_images=FRAMES, **OFF)
 '''
 
@@ -156,7 +158,7 @@ def gradients(
     runs = side_by_side(tree, folder, digits, code, {"alone": {}, **two_ranks()})
     return {
         training: [torch.load(run.folder / f"{training}-gradients.pt", weights_only=False) for run in runs]
-        for training in ("parts", "tutorial", "copies", "images")
+        for training in ("parts", "tutorial", "copies", "default", "images")
     }
 
 
@@ -167,7 +169,9 @@ def difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> 
     return float((first - second).norm() / first.norm())
 
 
-@pytest.mark.parametrize(("training", "models"), [("parts", 2), ("tutorial", 2), ("copies", 3), ("images", 2)])
+@pytest.mark.parametrize(
+    ("training", "models"), [("parts", 2), ("tutorial", 2), ("copies", 3), ("default", 2), ("images", 2)]
+)
 def test_two_processes_make_the_gradient_of_one_on_the_joined_batch(
     gradients: dict[str, list[dict[str, Any]]], training: str, models: int
 ) -> None:
