@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mutated import FUZZ, PATHS, mutated
-from trees import PLAN, RELEASE, STATE, Tree, copy, everything, plant
+from trees import FILES, PLAN, RELEASE, STATE, Tree, copy, everything, plant
 
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger import disk
 from distillpatch.ledger.journal import Entry, Journal, read_journal, to_json
+from distillpatch.ledger.places import sha256
 from distillpatch.ledger.transaction import commit, lock, recover
 
 RECORD = "ultralytics-8.2.50.dist-info/RECORD"
 JOURNAL = Path("ultralytics", ".distillpatch", "run", "journal.json")
+
+# What the tree held before the run that crashed.
+ORIGINALS = {*FILES.values(), b"theirs"}
 
 WRITTEN = Journal(RELEASE, (Entry("ultralytics/x.py", None, "0" * 64), Entry(RECORD, "1" * 64, "2" * 64)))
 
@@ -54,6 +60,62 @@ def test_a_mutated_journal_is_undone_or_refused_and_leads_nowhere(
     crashed: Path, tmp_path: Path, data: st.DataObject
 ) -> None:
     recover_with(crashed, tmp_path, data.draw(mutated((crashed / JOURNAL).read_bytes())))
+
+
+@FUZZ
+@given(data=st.data())
+def test_a_mutated_journal_with_its_checksum_leads_nowhere_and_loses_nothing(
+    crashed: Path, tmp_path: Path, data: st.DataObject
+) -> None:
+    """Past the checksum, too: what the files held before the run is there afterwards, wherever that may be."""
+    journal = signed(data.draw(mutated((crashed / JOURNAL).read_bytes())))
+    recover_with(crashed, tmp_path, journal)
+    assert contents(tmp_path / "tree") >= ORIGINALS
+
+
+def change(number: int, **values: str | None) -> Callable[[list[Any]], object]:
+    return lambda entries: entries[number].update(values)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda entries: entries.clear(),
+        lambda entries: entries.pop(),
+        lambda entries: entries.pop(0),
+        lambda entries: entries.reverse(),
+        lambda entries: entries.append(dict(entries[0])),
+        *(change(number, before=None) for number in range(3)),
+        *(change(number, after=None) for number in range(3)),
+        *(change(number, path="ultralytics/.distillpatch/run/before/0") for number in range(3)),
+        *(change(number, path="ultralytics/.distillpatch/run/before/1") for number in range(3)),
+        *(change(number, path="ultralytics/utils/__init__.py") for number in range(3)),
+        *(change(number, path="ultralytics/utils") for number in range(3)),
+    ],
+)
+def test_a_journal_that_is_wrong_and_consistent_loses_nothing(
+    crashed: Path, tmp_path: Path, edit: Callable[[list[Any]], object]
+) -> None:
+    record = json.loads((crashed / JOURNAL).read_bytes())
+    edit(record["entries"])
+    recover_with(crashed, tmp_path, signed(json.dumps(record).encode()))
+    assert contents(tmp_path / "tree") >= ORIGINALS
+
+
+def signed(journal: bytes) -> bytes:
+    """Return a journal with the checksum of what it says, of the release that is there."""
+    try:
+        record = json.loads(journal)
+    except ValueError:
+        return journal
+    if not isinstance(record, dict):
+        return journal
+    said = {**{key: value for key, value in record.items() if key != "sha256"}, "release": RELEASE}
+    return json.dumps({**said, "sha256": sha256(json.dumps(said, sort_keys=True).encode())}).encode()
+
+
+def contents(root: Path) -> set[bytes | str]:
+    return {content for _, content in everything(root).values()}
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -12,7 +12,7 @@ from typing import Any
 
 from distillpatch import __version__
 from distillpatch.ledger.json_fields import field, line, optional
-from distillpatch.ledger.places import StateError, check_path, sha256
+from distillpatch.ledger.places import IGNORE_FILE, ORIGINALS, STATE_DIR, STATE_FILE, StateError, check_path, sha256
 from distillpatch.ledger.state import newer, refuse_newer
 from distillpatch.ledger.state_file import way_back
 from distillpatch.tree.files import NotRegularError, read_regular
@@ -100,10 +100,15 @@ def _parse(record: object, package: str) -> Journal:
             raise ValueError("it does not match its checksum")
     refuse_newer(version)
     entries = tuple(_parse_entry(entry, package) for entry in field(record, "entries", list))
+    if len({entry.path for entry in entries}) != len(entries):
+        raise ValueError("it names a place twice")
     return Journal(field(record, "release", str), entries, version)
 
 
 def _parse_entry(record: object, package: str) -> Entry:
     path = field(record, "path", str)
     check_path(package, path)
+    own = path.split("/")[1:]
+    if own[0].casefold() == STATE_DIR and own[1:2] not in ([IGNORE_FILE], [STATE_FILE], [ORIGINALS]):
+        raise ValueError(f"{path!r} is no file that a run writes")
     return Entry(path, optional(record, "before", str), optional(record, "after", str))

@@ -130,7 +130,8 @@ def _roll_back(package_dir: Path, release: str) -> str:
 def _restore(place: Path, entry: Entry, before: Path, after: Path, newcomer: str | None) -> str:
     """Give a place what it held, if the run had come to it; return what there is to say of it."""
     now = fingerprint(place)
-    changed = now is None if entry.after is None else not exists(after)
+    # Where a file was to go there is no `after/N` to tell by: what is neither kind of content may be ours or not.
+    changed = now != entry.before if entry.after is None else not exists(after)
     restored = now == entry.before or (entry.before is not None and not exists(before))
     if not changed or restored or not leads_to_folder(place.parent):
         return ""
@@ -154,7 +155,16 @@ def _journal(package_dir: Path) -> Journal:
     for folder in (run, run / BEFORE, run / AFTER):
         if not is_folder(folder):
             raise damaged(run / JOURNAL, f"{folder} is not a folder")
-    return read_journal(run / JOURNAL, package_dir.name)
+    journal = read_journal(run / JOURNAL, package_dir.name)
+    listed = {
+        BEFORE: {str(number) for number, entry in enumerate(journal.entries) if entry.before is not None},
+        AFTER: {str(number) for number, entry in enumerate(journal.entries) if entry.after is not None},
+    }
+    for name, numbers in listed.items():
+        unknown = sorted(set(names_in(run / name)) - numbers)
+        if unknown:  # it would go with the folder, and may be all that is left of a file
+            raise damaged(run / JOURNAL, f"it does not list {run / name / unknown[0]}")
+    return journal
 
 
 def collect(package_dir: Path) -> None:
