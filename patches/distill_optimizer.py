@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections import Counter
 
@@ -54,6 +55,46 @@ def check_optimizer(trainer):
                 f"group, {len(wrong)} of {len(parameters)} are in none or in several; let it take **kwargs, and hand "
                 "them on to super().build_optimizer"
             )
+
+
+class BeforeSteps:
+    """Do something right before an optimizer steps, whoever has it step: a trainer's own optimizer_step, say.
+
+    Args:
+        action (Callable): Called without arguments; gradients are unscaled by then.
+    """
+
+    def __init__(self, action):
+        self._action, self._optimizer, self._stop = action, None, None
+
+    def watch(self, optimizer):
+        """Do it before the steps of this optimizer, and of none before: a trainer may build its optimizer again.
+
+        Args:
+            optimizer (torch.optim.Optimizer): The one that is in use.
+        """
+        if optimizer is self._optimizer:
+            return
+        self.stop()
+        self._optimizer = optimizer
+        if hasattr(optimizer, "register_step_pre_hook"):
+            self._stop = optimizer.register_step_pre_hook(lambda *_: self._action()).remove
+            return
+        step = optimizer.step  # PyTorch 1.13 has no such hooks
+
+        @functools.wraps(step)
+        def preceded(*args, **kwargs):
+            self._action()
+            return step(*args, **kwargs)
+
+        optimizer.step = preceded
+        self._stop = functools.partial(setattr, optimizer, "step", step)
+
+    def stop(self):
+        """Leave the optimizer as it was."""
+        if self._stop is not None:
+            self._stop()
+        self._optimizer = self._stop = None
 
 
 def group_distillation_parameters(g, model_t, distillloss, distillonline, use_muon=False):

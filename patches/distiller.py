@@ -16,6 +16,7 @@ from .distill_features import Watch, active_branches
 from .distill_gradient import measure_shares, warmup_steps
 from .distill_images import ImageStream
 from .distill_models import de_parallel
+from .distill_optimizer import BeforeSteps
 from .distill_pairs import channels, check_pair, choose_layers, classes_by_number, common_branches
 from .distill_response import RESPONSE_LOSSES, confidences
 from .distill_setup import read_checkpoint, replacing
@@ -71,6 +72,7 @@ class Distiller:
         self.watch_teacher = Watch(layers_t, branches or active_branches(teacher)[: self.needs_confidence])
         self.images = ImageStream(trainer) if getattr(args, "distill_images", None) else None
         self.trained = list(trainer.distillloss.parameters())  # not every loss has something to train
+        self.before_steps = BeforeSteps(self.clip_gradients)
         trainer.distill_items.restart()
         self._tell_of_limits()
         if trainer.resume:
@@ -158,6 +160,7 @@ class Distiller:
         Returns:
             (torch.Tensor | int): A scalar in float32, scaled as the task loss is; 0 in the epochs without distillation.
         """
+        self.before_steps.watch(self.trainer.optimizer)
         if not self.is_open():
             return 0
         size, terms = self._terms(batch)
@@ -264,6 +267,7 @@ class Distiller:
         self.watch_teacher.stop()
         if self.images:
             self.images.stop()
+        self.before_steps.stop()
 
     def _resume(self):
         """Restore what was saved with the checkpoint that is resumed, which may lie in another folder than the run."""

@@ -30,13 +30,13 @@ def test_a_release_that_does_not_fit_fails_with_its_reason(monkeypatch: pytest.M
 
     def renamed(release: str, into: Path) -> Path:
         trainer = unpack(release, into) / TRAINER
-        trainer.write_bytes(trainer.read_bytes().replace(b"def optimizer_step", b"def step_optimizer"))
+        trainer.write_bytes(trainer.read_bytes().replace(b"def build_optimizer", b"def optimizer_of"))
         return into
 
     monkeypatch.setattr(matrix, "unpack_part", renamed)
     result = matrix.check(SABOTAGED)
     assert result.shape is None
-    assert "modification 12" in result.failures[0] and "BaseTrainer.optimizer_step" in result.failures[0]
+    assert "modification 11" in result.failures[0] and "BaseTrainer.build_optimizer" in result.failures[0]
 
 
 def test_a_revert_that_forgets_a_mode_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,8 +168,8 @@ SEVERAL = {
     "two methods of one name": Edit(
         sub(
             TRAINER,
-            r"^    def optimizer_step\(",
-            "    def optimizer_step(self):\n        pass\n\n    def optimizer_step(",
+            r"^    def build_optimizer\(",
+            "    def build_optimizer(self):\n        pass\n\n    def build_optimizer(",
         ),
         Fate.REFUSED,
     ),

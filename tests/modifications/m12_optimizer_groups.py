@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from edits import Edit, Fate, removed, renamed, sub, wrapped
+from edits import Edit, Fate, sub
 from promises import Break
 from spelling import Place, Spelling
 from statements import TRAINER, Patched, Sabotage, fail, in_order, text_of
@@ -28,14 +28,7 @@ def landing(checkout: Patched) -> str:
         fail("expected the groups, g, to be there before they are filled")
     made = [spot.line for spot in build.all(r"(optimizer|optim_args) = |g = ") if spot.line > grouped.line]
     in_order(("the groups", group.line), ("the optimizer", min(made, default=0)))
-
-    step = checkout.trainer("optimizer_step")
-    clip = step.one(r"self\.distiller\.clip_gradients\(\)").guarded("self.distiller is not None")
-    stepped, unscaled = step.one(r"self\.scaler\.step\("), step.one(r"self\.scaler\.unscale_\(")
-    if clip.around != stepped.around:
-        fail("expected the clipping in the same block as the step")
-    in_order(("unscale_", unscaled.line), ("clip_gradients", clip.line), ("step", stepped.line))
-    return f"{grouped.text} ... {group.beside(1)}; {clip.beside(-1)} ... {clip.beside(1)}"
+    return f"{grouped.text} ... {group.beside(1)}"
 
 
 SABOTAGE = {
@@ -43,9 +36,6 @@ SABOTAGE = {
         TRAINER, r"    ( +)(group_distillation_parameters\([^\n]*)\n", r"    \1if use_muon:\n\1        \2\n"
     ),
     "the Muon group is forgotten": Sabotage(TRAINER, r"(distillonline), use_muon\)", r"\1)"),
-    "the gradients are clipped after the step": Sabotage(
-        TRAINER, r"( +if self\.distiller is not None:\n[^\n]*clip_gradients\(\)\n)([^\n]*\n)", r"\2\1"
-    ),
 }
 
 _GROUPS = Place(
@@ -81,15 +71,12 @@ BY_HAND = {
 
 
 EDITS = {
-    "optimizer_step renamed": renamed(TRAINER, "optimizer_step"),
-    "no step": removed(TRAINER, r"self\.scaler\.step\("),
     "the loop over modules in a function": Edit(
         sub(TRAINER, r"in (unwrap_model\(model\)|model)\.named_modules\(\)", "in modules_of(model)"), Fate.REFUSED, 12
     ),
     "other groups": Edit(sub(TRAINER, r"\bg\b(?!<)", "groups"), Fate.REFUSED),
-    "the step in a function": Edit(wrapped(TRAINER, r"self\.scaler\.step\(", "def step():"), Fate.REFUSED),
-    "the step in a branch": Edit(
-        sub(TRAINER, r"^( +)(self\.scaler\.step\(.*)$", r"\1if self.accumulate:\n\1    \2"), Fate.EITHER
+    "an optimizer_step of the owner": Edit(
+        sub(TRAINER, r"^( +)(self\.scaler\.step\(.*)$", r"\1if self.accumulate:\n\1    \2"), Fate.PATCHED
     ),
     "logging above the loop over the modules": Edit(
         sub(TRAINER, r"^( +)(for .* in .*named_modules\(\):)$", r"\1LOGGER.info('mine')\n\1\2"), Fate.PATCHED
