@@ -58,9 +58,8 @@ def _left(clean: Plan, removal: Removal) -> Iterator[Obstacle]:
             path, scope = attempt.alternative.path, attempt.alternative.scope
             reason = f"{outcome.modification} does not fit {scope} without these edits: {attempt.reason}"
             yield Obstacle(path, removal.first_line(path, scope), reason)
-    for change in clean.changes:
-        if change.path in removal.drafts and change.before is not None and change.after is not None:
-            encoding = removal.drafts[change.path].source.encoding
-            for name, line in lost_names(change.before.decode(encoding), change.after.decode(encoding)).items():
-                reason = f"{name} is read here, in the patched file, and only code that goes sets it"
-                yield Obstacle(change.path, line, reason)
+    for path, draft in removal.drafts.items():
+        # What is added may set them again, to something else: that is not what such code was written for.
+        for name, line in lost_names(draft.original.text, draft.source.text).items():
+            reason = f"{name} is read here, and only code that would be removed sets it"
+            yield Obstacle(path, removal.original_line(path, line), reason)
