@@ -76,10 +76,15 @@ def test_the_whole_tutorial_is_taken_out(release: str) -> None:
     assert set(paths(built_in())) == set(pristine(release))
 
 
+def hand_patched_files(release: str) -> Files:
+    """Return the files of a release with the whole tutorial made by hand."""
+    return by_hand.edited(pristine(release), WHOLE)[0]
+
+
 def hand_patched(release: str, root: Path) -> Path:
     """Write a release with the whole tutorial made by hand, as far as distillpatch looks at it."""
     tree = matrix.unpack_part(release, root / "tree")
-    for path, content in by_hand.edited(pristine(release), WHOLE)[0].items():
+    for path, content in hand_patched_files(release).items():
         if content is not None:
             (tree / path).write_bytes(content)
     return tree
