@@ -63,11 +63,12 @@ def applied_notes(reached: Reached) -> Iterator[str]:
     if removals:
         yield "Note: these edits were made by hand, and were taken out (revert restores them):"
         yield from (f"  {line}" for removal in removals for line in edit_lines(removal.edits))
+        yield "Note: it is not proven that the release's own code is left there: distillpatch diff shows it."
     kept = [edit for removal in removals for edit in removal.edits if edit.kept]
     yield from (f"Note: your {edit.path} is now {edit.kept}, and distillpatch's has its name." for edit in kept)
     reports = [edit.report for removal in removals for edit in removal.edits if edit.report]
     if reports:
-        yield f"Note: what they said is now for train() to say: {', '.join(reports)}"
+        yield f"Note: to train as these edits did, pass to train(): {', '.join(reports)}"
     versions = [version for plan in reached.plans for version in plan.own_versions]
     if versions:
         yield "Note: these classes have their own version of a patched method, so training with them does not distill:"

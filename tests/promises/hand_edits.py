@@ -1,0 +1,77 @@
+"""Edits made by hand are taken out whole, or not at all."""
+
+from __future__ import annotations
+
+from promises import Break
+
+MARKS = "distillpatch/engine/removal_marks.py"
+HAND_EDITS = "distillpatch/engine/hand_edits.py"
+REPLACEMENT = "distillpatch/engine/replacement.py"
+FILES = "distillpatch/engine/hand_made_files.py"
+TREES = "distillpatch/engine/trees.py"
+
+BREAKS = (
+    Break(
+        "a block goes only if all that is in it goes",
+        MARKS,
+        "            if taken.keys() >= candidate.in_gaps.keys():\n",
+        "            if candidate:\n",
+        "hand_edits::inside_an_edit",
+    ),
+    Break(
+        "no block is left empty",
+        MARKS,
+        "*_emptied(source, candidates, taken)",
+        "",
+        "hand_edits::block_around",
+    ),
+    Break(
+        "nothing is left that reads what was taken out",
+        REPLACEMENT,
+        "lost_names(draft.original.text, draft.source.text).items()",
+        "dict[str, int]().items()",
+        "hand_edits::uses_an_edit",
+    ),
+    Break(
+        "what an edit said is reported",
+        HAND_EDITS,
+        "    return HOLE.sub(lambda hole: code(hole[1]), alternative.report)\n",
+        '    return ""\n',
+        "hand_edits::reported_as_arguments",
+    ),
+    Break(
+        "an import goes only if nothing uses it",
+        HAND_EDITS,
+        "            if not _is_used(",
+        "            if _is_used(",
+        "hand_edits::whole_tutorial",
+    ),
+    Break(
+        "an added file that its owner extended is kept",
+        HAND_EDITS,
+        "    if is_hand_made(modification, new.path, content):\n",
+        "    if modification:\n",
+        "hand_edits::kept_beside",
+    ),
+    Break(
+        "what other modules import from an added file stays there",
+        FILES,
+        "if a.name not in {*there",
+        "if False and a.name not in {*there",
+        "hand_edits::kept_beside",
+    ),
+    Break(
+        "a copied file that is used is not replaced unasked",
+        FILES,
+        "and not any(_importers(path, modules))",
+        "",
+        "hand_edits::without_asking",
+    ),
+    Break(
+        "layout and docstrings do not make another file",
+        TREES,
+        "value.body[_has_docstring(value) :]",
+        "value.body",
+        "hand_edits::without_asking",
+    ),
+)
