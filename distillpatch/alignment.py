@@ -72,7 +72,7 @@ def _pairs(a: Sequence[int], b: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _anchors(a: Sequence[int], b: Sequence[int]) -> _Pairs:
-    """Return the longest run of lines that can be told apart, and come in the same order in both.
+    """Return the longest run of lines that differ from each other, and come in the same order in both.
 
     They are those that occur once in both or, if there are none, equally often, the first with the first and so on.
     """

@@ -171,7 +171,7 @@ def mark(package: Path) -> object:
     """Return what is another after each run that has changed a package: which file its state is.
 
     Raises:
-        OSError: It cannot be told.
+        OSError: It cannot be found out.
     """
     from distillpatch.tree.files import look
 

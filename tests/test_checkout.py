@@ -124,7 +124,7 @@ def test_a_named_path_that_does_not_exist(tmp_path: Path) -> None:
 def test_a_layout_that_is_too_old(tmp_path: Path) -> None:
     (tmp_path / "ultralytics" / "yolo" / "engine").mkdir(parents=True)
     (tmp_path / "ultralytics" / "__init__.py").write_text("__version__ = '8.0.134'\n")
-    with pytest.raises(CheckoutError, match=r"8\.0\.134, whose trainer still lies under .* works from 8\.0\.136 on"):
+    with pytest.raises(CheckoutError, match=r"8\.0\.134, whose trainer is still under .* works from 8\.0\.136 on"):
         locate(tmp_path, tmp_path, NOWHERE)
 
 

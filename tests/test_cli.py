@@ -390,7 +390,7 @@ def test_a_release_that_is_too_old(checkout: Checkout) -> None:
     root = checkout("8.0.134")
     before = timed(root)
     told = refused("apply", "--ultralytics-path", root)
-    assert "8.0.134, whose trainer still lies under ultralytics/yolo/. distillpatch works from 8.0.136 on" in told
+    assert "8.0.134, whose trainer is still under ultralytics/yolo/. distillpatch works from 8.0.136 on" in told
     assert timed(root) == before
 
 

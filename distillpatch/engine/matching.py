@@ -2,7 +2,7 @@
 
 Formatting, comments, kinds of quotes, parentheses that change nothing, trailing commas and type hints do not matter.
 
-What a gap stands for is found from left to right, the shortest first. How that went is kept for each gap, place and
+What a gap covers is found from left to right, the shortest first. How that went is kept for each gap, place and
 meaning of the holes, so that the time it takes grows with the pattern times the block, and not with a power of it.
 """
 

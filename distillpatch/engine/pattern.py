@@ -1,6 +1,6 @@
 """Patterns: Python with holes and gaps, compiled to a syntax tree.
 
-``$NAME`` stands for any expression, ``...`` for any run of statements, arguments, parameters, elements or subscripts.
+``$NAME`` matches any expression, ``...`` any run of statements, arguments, parameters, elements or subscripts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Pattern:
 
     Args:
         text: One expression, or a run of statements.
-        as_statements: Whether a lone expression is a statement all the same.
+        as_statements: Whether a lone expression is a statement nevertheless.
         choices: What a ``$NAME`` may stand for, the texts of expressions; anything, if it is not mentioned.
 
     Attributes:

@@ -20,7 +20,7 @@ from distillpatch.engine.text import Text, indentation
 
 
 class _Wrapper(MetadataWrapper):
-    """A syntax tree with positions, which LibCST computes without visitors but walks the tree for all the same."""
+    """A syntax tree with positions, which LibCST computes without visitors but for which it walks the whole tree."""
 
     def visit_batched(self, visitors: Iterable[BatchableCSTVisitor], *hooks: Any, **named_hooks: Any) -> cst.CSTNode:
         return super().visit_batched(visitors, *hooks, **named_hooks) if visitors else self.module

@@ -1,6 +1,6 @@
 """Python source as the engine sees it: text that keeps its bytes, scopes found by name, nodes with offsets.
 
-The compiler's own front end (:mod:`ast`) says where a scope such as ``BaseTrainer._setup_train`` lies; only that
+The compiler's own front end (:mod:`ast`) says where a scope such as ``BaseTrainer._setup_train`` is; only that
 slice is parsed by LibCST, which is what keeps a run over files of a thousand lines well under a second. Offsets always
 count characters of the whole file, so an edit is a splice and every byte outside it survives.
 """
@@ -118,7 +118,7 @@ class Source(Text):
 
     @property
     def head(self) -> int:
-        """The offset of the first line behind the docstring and the comments at the head of the file."""
+        """The offset of the first line after the docstring and the comments at the head of the file."""
         body = self.tree.body
         if ast.get_docstring(self.tree, clean=False) is not None:
             return self.line_end(self.offset(body[0].end_lineno or 1, 0))

@@ -24,7 +24,7 @@ _MAX_JOURNAL = 2**20
 
 @dataclass(frozen=True)
 class Entry:
-    """One place that a run changes: the fingerprints of what lies there before and after, None for nothing."""
+    """One place that a run changes: the fingerprints of what is there before and after, None for nothing."""
 
     path: str
     before: str | None
@@ -66,7 +66,7 @@ def read_journal(file: Path, package: str) -> Journal:
     """Read a journal.
 
     Args:
-        file: Where it lies.
+        file: Where it is.
         package: The name of the package that it is about.
 
     Raises:

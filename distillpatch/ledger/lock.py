@@ -93,7 +93,7 @@ def _is_at(place: Path, descriptor: int) -> bool:
 if sys.platform == "win32":
 
     def _lock_descriptor(descriptor: int) -> bool:
-        # Far behind the text, because a locked region cannot be read by others.
+        # Far after the text, because a locked region cannot be read by others.
         os.lseek(descriptor, 2**20, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)

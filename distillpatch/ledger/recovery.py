@@ -67,13 +67,13 @@ def recover_run(package_dir: Path, release: str) -> str | None:
             f"An interrupted run of distillpatch on {package_dir} cannot be undone yet. {reason(error)}. Nothing that "
             "it needs was removed: solve this, and run any distillpatch command again."
         ) from error
-    told = f"An earlier run of distillpatch on {package_dir} {settled.outcome}{settled.remarks}"
+    report = f"An earlier run of distillpatch on {package_dir} {settled.outcome}{settled.remarks}"
     if settled.leftover is not None:
         raise TransactionError(
-            f"{told} What that run left in its own folder cannot be removed yet. {reason(settled.leftover)}. "
+            f"{report} What that run left in its own folder cannot be removed yet. {reason(settled.leftover)}. "
             "Solve this, and run any distillpatch command again."
         ) from settled.leftover
-    return told
+    return report
 
 
 def settle(package_dir: Path, release: str) -> Settled:
@@ -81,7 +81,7 @@ def settle(package_dir: Path, release: str) -> Settled:
 
     Raises:
         DistillpatchError: The journal cannot be relied on.
-        OSError: A change cannot be undone, or it cannot be told whether there was one; all that is needed to try again
+        OSError: A change cannot be undone, or nobody can know whether there was one; all that is needed to try again
             is still there.
     """
     settled = _settle_changes(package_dir, release)
@@ -191,7 +191,7 @@ def fingerprint(place: Path) -> str | None:
     """Return what is at a place, without following a symbolic link there; None for nothing.
 
     Raises:
-        OSError: It cannot be told.
+        OSError: It cannot be found out.
     """
     try:
         return f"link:{link_text(place)}" if is_link(place) else sha256(read_regular(place, MAX_FILE))

@@ -120,7 +120,7 @@ def _refuse_lost_state(package_dir: Path) -> None:
 
 
 def way_back(package_dir: Path) -> str:
-    """Say what to do by hand where it cannot be told what was changed: the originals hold the user's own edits."""
+    """Return what to do by hand where nobody can know what was changed: the originals hold the user's own edits."""
     folder = package_dir / STATE_DIR
     originals = folder / ORIGINALS
     if holds_files(originals):

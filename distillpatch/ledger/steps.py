@@ -105,7 +105,7 @@ def _fingerprint_of(new: New | None) -> str | None:
 
 
 def check(package_dir: Path, changes: Sequence[FileChange], steps: Sequence[Step]) -> None:
-    """Make sure that a run can succeed, as far as that can be told before the first write.
+    """Make sure that a run can succeed, as far as that is known before the first write.
 
     Raises:
         TransactionError: A file is not what the plan was made from, or cannot be written.

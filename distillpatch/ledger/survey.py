@@ -1,4 +1,4 @@
-"""What became of each file since it was patched, told by its content."""
+"""What became of each file since it was patched, judged by its content."""
 
 from __future__ import annotations
 

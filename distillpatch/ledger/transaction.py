@@ -2,9 +2,9 @@
 
 While a run is on, `.distillpatch/run/` holds
 
-    before/N        what lies at the N-th place: the same inode, so that undoing gives back the very file
+    before/N        what was at the N-th place: the same inode, so that undoing gives back the very file
     after/N         what is to lie there, written out in full
-    journal.json    the places, and what lies there before and after
+    journal.json    the places, and what is there before and after
 
 Everything in it is on the disk before the journal gets its name. From then on each file is swapped by one rename, which
 never writes through a hard or symbolic link, and renaming the journal to `done` completes the run. A run that finds a
@@ -111,7 +111,7 @@ def commit(held: Held, changes: Sequence[FileChange], state: State | None) -> No
 
     Args:
         held: The package, from `lock`.
-        changes: The files from what lies in the tree now to what shall lie there.
+        changes: The files from what is in the tree now to what shall be there.
         state: What is applied afterwards, or None if nothing is: then every trace of distillpatch goes.
 
     Raises:
@@ -141,7 +141,7 @@ def commit(held: Held, changes: Sequence[FileChange], state: State | None) -> No
 
 
 def _stage(held: Held, steps: Sequence[Step]) -> None:
-    """Put what lies there and what shall lie there side by side, and write the journal once all of it is safe."""
+    """Put what is there and what shall be there side by side, and write the journal once all of it is safe."""
     package_dir = held.package_dir
     run = package_dir / STATE_DIR / RUN
     for folder in (run, run / BEFORE, run / AFTER):
@@ -234,7 +234,7 @@ def _end(error: BaseException, settled: Settled) -> None:
         tree = "All changes had been made, and are in place" if is_complete else "Every file was restored"
         raise InterruptedRun(f"Interrupted. {tree}.{settled.remarks}") from error
     if isinstance(error, OSError):
-        tree = "All changes are in place all the same" if is_complete else "Every file is as it was before"
+        tree = "All changes are in place nevertheless" if is_complete else "Every file is as it was before"
         raise TransactionError(f"{reason(error)}. {tree}.{settled.remarks}") from error
     if isinstance(error, DistillpatchError) and settled.remarks:
         raise TransactionError(f"{error}{settled.remarks}") from error

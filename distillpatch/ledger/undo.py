@@ -66,7 +66,7 @@ class Undo:
     """How to undo what was applied.
 
     Attributes:
-        changes: The files from what lies in the tree to what shall lie there.
+        changes: The files from what is in the tree to what shall be there.
         texts: Every file of the state as it is without our changes, None for no file: what an upgrade plans from.
         merged: The files whose edits are kept while our changes go.
         left: The edited files that are left as they are.
@@ -82,7 +82,7 @@ class Undo:
     set_aside: Mapping[str, str]
 
     def followed_by(self, plan: Sequence[FileChange]) -> tuple[FileChange, ...]:
-        """Return the changes that lead from the tree as it is to one patched anew: the upgrade of a patched tree.
+        """Return the changes that lead from the tree as it is to one patched again: the upgrade of a patched tree.
 
         Args:
             plan: A plan that was made from `texts`, and from the tree for all other files.

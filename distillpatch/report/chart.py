@@ -14,7 +14,7 @@ from distillpatch.report.page import Line, Span
 Points = Mapping[int, float]
 
 _STYLES = ("cyan", "magenta", "green", "yellow", "blue", "red")
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # told apart by the color-blind, too
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # for color-blind readers, too
 
 # The bits of a Braille character, by column and row of its dots.
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))

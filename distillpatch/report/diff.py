@@ -27,7 +27,7 @@ def unified_diff(changes: Iterable[FileChange]) -> bytes:
     """Return changes as a unified diff that ``git apply`` and ``patch -p1`` take, in the folder that holds the package.
 
     It has none of git's own header lines: git takes the paths below ``diff --git`` as relative to the repository, and
-    where the package lies deeper in one, as site-packages often does, it would silently apply nothing.
+    where the package is deeper in one, as site-packages often does, it would silently apply nothing.
     """
     return b"".join(line for change in in_reading_order(changes) for line, _ in _file_diff(change))
 

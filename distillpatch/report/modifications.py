@@ -19,7 +19,7 @@ def section(modification: Modification) -> str:
 
 
 def outcome_report(outcome: Outcome, places: Sequence[Place]) -> dict[str, Any]:
-    """Return what became of a modification, for programs: all that people are told of it."""
+    """Return what became of a modification, for programs: all that people read of it."""
     return {
         "number": outcome.modification.number,
         "section": outcome.modification.section,

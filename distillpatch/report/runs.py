@@ -168,12 +168,12 @@ def _verdicts(comparison: Comparison) -> Iterator[Line]:
         letter = Span(_letter(number), f"bold {style(number)}")
         gain = sum(way.gains) / len(way.gains)
         if way.interval is None:
-            told = "from one seed. Another seed alone may change as much: train with seed=1 and seed=2, too."
+            hint = "from one seed. Another seed alone may change as much: train with seed=1 and seed=2, too."
         elif way.interval[0] <= 0 <= way.interval[1]:
-            told = f"from {len(way.gains)} seeds, but the interval includes 0: it may be chance. More seeds would show."
+            hint = f"from {len(way.gains)} seeds, but the interval includes 0: it may be chance. More seeds would show."
         else:
-            told = f"from {len(way.gains)} seeds, and the interval excludes 0: more than chance alone."
-        yield Line(letter, f": {gain:+.4f} {told}")
+            hint = f"from {len(way.gains)} seeds, and the interval excludes 0: more than chance alone."
+        yield Line(letter, f": {gain:+.4f} {hint}")
 
 
 def _label(way: Way) -> str:

@@ -24,7 +24,7 @@ class Context:
     """What is known besides the checkout.
 
     Attributes:
-        options: What names the same checkout in a command that a user is told to run.
+        options: What names the same checkout in a command that a user is advised to run.
         places: Where each modification is on disk, by patch set and number.
         imported: The place that Python imports ultralytics from.
     """
@@ -56,7 +56,7 @@ def status_page(situation: Situation, context: Context, *, verbose: bool) -> Ite
 
 
 def standing_text(situation: Situation) -> str:
-    """Return how a checkout stands, with who patched it and when."""
+    """Return what a checkout is to distillpatch, with who patched it and when."""
     state = situation.state
     if state is None or not situation.is_recorded:
         return situation.standing.value
@@ -132,16 +132,16 @@ def is_intact(situation: Situation) -> bool:
 
 
 def _verdict(situation: Situation, plans: Sequence[Plan]) -> tuple[str, str]:
-    told = standing_text(situation)
+    text = standing_text(situation)
     color = _COLORS.get(situation.standing, "bold yellow")
     if situation.standing is Standing.NOT_PATCHED:
         outcomes = [outcome for plan in plans for outcome in plan.outcomes]
         misfits = sum(bool(outcome.rejections) for outcome in outcomes)
         count = len(outcomes)
         if misfits:
-            return f"{told}, {misfits} of {count} modifications do not fit", "bold red"
-        told = f"{told}, all {count} modifications fit"
-    return told, color
+            return f"{text}, {misfits} of {count} modifications do not fit", "bold red"
+        text = f"{text}, all {count} modifications fit"
+    return text, color
 
 
 def _table(patch_set: PatchSet, plan: Plan, context: Context, *, verbose: bool) -> Table:

@@ -1,1 +1,1 @@
-"""Reading: which checkout to work on, and what lies in it. Nothing here writes."""
+"""Reading: which checkout to work on, and what is in it. Nothing here writes."""

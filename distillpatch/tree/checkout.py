@@ -171,7 +171,7 @@ def _checkout(root: Path, found: str, *, is_named: bool = False) -> Checkout:
         )
     if (root / PACKAGE / "yolo" / "engine").is_dir() and not (root / PACKAGE / _TRAINER).is_file():
         raise CheckoutError(
-            f"{root / PACKAGE} is ultralytics {release}, whose trainer still lies under ultralytics/yolo/. "
+            f"{root / PACKAGE} is ultralytics {release}, whose trainer is still under ultralytics/yolo/. "
             "distillpatch works from 8.0.136 on: upgrade ultralytics."
         )
     return Checkout(root, release, found, is_named)

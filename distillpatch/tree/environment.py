@@ -81,7 +81,7 @@ def version_of(package: Path) -> str | None:
     """Return the version that a package's ``__init__.py`` states, without running it; only one that can be printed.
 
     Raises:
-        OSError: The disk failed, so that it cannot be told whether there is a package.
+        OSError: The disk failed, so that it is unknown whether there is a package.
     """
     version = constant(package / "__init__.py", "__version__")
     return version if isinstance(version, str) and version.isprintable() else None

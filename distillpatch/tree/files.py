@@ -42,7 +42,7 @@ def look(place: Path) -> os.stat_result | None:
     """Return the status of what is at a place, of a symbolic link itself; None if nothing is there.
 
     Raises:
-        OSError: It cannot be told whether something is there.
+        OSError: It cannot be found out whether something is there.
     """
     try:
         return os.lstat(place)
@@ -54,7 +54,7 @@ def follow(place: Path) -> os.stat_result | None:
     """Return the status of what is at a place, of what a symbolic link points to; None if nothing is there.
 
     Raises:
-        OSError: It cannot be told whether something is there.
+        OSError: It cannot be found out whether something is there.
     """
     try:
         return os.stat(place)  # noqa: PTH116 - the twin of os.lstat()

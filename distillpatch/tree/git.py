@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 # A partial clone fetches the objects that it lacks, by a program that the repository's configuration may name. Only a
-# recent git can be told not to fetch; any git can be left without a protocol to fetch by.
+# recent git can be asked not to fetch; any git can be left without a protocol to fetch by.
 _NO_FETCHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 
 # In seconds; a repository whose files are FIFOs would have git wait for ever.

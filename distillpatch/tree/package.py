@@ -21,7 +21,7 @@ def python_files(package: Path) -> dict[str, bytes]:
         The contents by path, relative to the folder that holds the package.
 
     Raises:
-        OSError: The disk failed, so that it cannot be told which modules there are.
+        OSError: The disk failed, so that it is unknown which modules there are.
     """
     found = {}
     for folder, subfolders, names in os.walk(package, onerror=_pass_over):

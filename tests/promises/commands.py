@@ -14,8 +14,8 @@ BREAKS = (
     Break(
         "a second apply changes nothing",
         COMMANDS,
-        "        return there == [(patch_set.name,",
-        "        return not there == [(patch_set.name,",
+        "        return there == [(each.name,",
+        "        return not there == [(each.name,",
         "cli::there_and_back and 8.2.50",
     ),
     Break(
