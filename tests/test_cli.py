@@ -357,7 +357,7 @@ def test_what_is_left_is_told_with_what_to_do_about_it(checkout: Checkout, tmp_p
         told,
     )
     releases.unpack("8.2.50", root)
-    assert "ultralytics/utils/AddLoss.py:1: modification 1" in refused("apply", "--ultralytics-path", root)
+    assert "ultralytics/utils/AddLoss.py:1" in refused("apply", "--ultralytics-path", root)
     added.rename(tmp_path / "AddLoss.py")
     assert "Applied 15" in done("apply", "--ultralytics-path", root)
 
