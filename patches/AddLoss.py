@@ -124,7 +124,7 @@ class MGDLoss(nn.Module):
         Yang et al., Masked Generative Distillation, https://arxiv.org/abs/2205.01529
     """
 
-    weight = 1.0
+    weight = 0.1
 
     # Of levels with the strides 8, 16 and 32 at 800 x 1333: a weight of 1 is then the published one at any size.
     SCALED = (("places", 100 * 167 + 50 * 84 + 25 * 42),)
