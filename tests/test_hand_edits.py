@@ -298,3 +298,28 @@ def test_a_file_that_its_owner_extended_is_kept_beside() -> None:
         added(files, {"k.py": b"import os\nfrom .m import loss, mine\n"}).require()
     with pytest.raises(PlanError, match=r"m_by_hand\.py:1: exists"):
         added(files, {"m_by_hand.py": b""}).require()
+
+
+EXTRA = """# 1.0  Another.
+
+--- ultralytics/engine/trainer.py  BaseTrainer.__init__
+  self.plot_idx = $INDICES
++ self.mine = True
+"""
+
+
+def test_another_patch_set_comes_and_goes_after_edits_were_replaced(tmp_path: Path) -> None:
+    tree = hand_patched("8.2.50", tmp_path)
+    before = everything(tree)
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    (extra / "01-extra.patch").write_text(EXTRA)
+    assert run("apply", tree, "--replace-hand-edits").exit_code == 0
+    once = everything(tree)
+    assert run("apply", tree, "--patches", extra).exit_code == 0
+    assert "self.mine = True" in (tree / TRAINER).read_text()
+    assert run("revert", tree, "--patches", "extra").exit_code == 0
+    files = {path: found for path, found in everything(tree).items() if ".distillpatch" not in path}
+    assert files == {path: found for path, found in once.items() if ".distillpatch" not in path}
+    assert run("revert", tree).exit_code == 0
+    assert everything(tree) == before
