@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 
@@ -159,10 +160,23 @@ class OnlineTeacher(OfflineTeacher):
             teacher.end2end = getattr(head(teacher), "end2end", False)
         teacher.criterion = teacher.init_criterion()
 
+    def _tell_epoch(self):
+        """Tell a loss that depends on the epoch of it, as the student's is told: by an attribute, or by an argument.
+
+        Returns:
+            (dict): What else the teacher's loss is to be called with.
+        """
+        student = de_parallel(self.trainer.model)
+        for ours, theirs in ((student, self.model), (getattr(student, "criterion", None), self.model.criterion)):
+            told = getattr(ours, "__dict__", {}).items()
+            vars(theirs).update({k: v for k, v in told if "epoch" in k and isinstance(v, (int, float))})
+        takes_epoch = "epoch" in inspect.signature(self.model.loss).parameters
+        return {"epoch": self.trainer.epoch} if takes_epoch else {}
+
     def ask(self, batch, watch):
         """Make the teacher's one forward pass of a batch, by which it learns, too."""
         watch.start(self.model)
-        loss = self.trainer.model_t(batch)[0].sum()
+        loss = self.trainer.model_t(batch, **self._tell_epoch())[0].sum()
         if RANK != -1:
             loss = loss * torch.distributed.get_world_size()
         return (loss, *watch.take())

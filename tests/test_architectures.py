@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commanded import invoke
 from lessons import lesson, results
 
 pytestmark = pytest.mark.training
@@ -65,3 +67,34 @@ def test_a_models_own_forward_pass_is_used(
     plain, normalizing = (results(run, name).column("train/dfeaLoss")[0] for name in ("plain", "normalizing"))
     assert plain != pytest.approx(normalizing, rel=1e-3)
     assert results(run, "focus").column("train/dfeaLoss")[0] > 0
+
+
+# A fork whose loss depends on the epoch: its trainer says it to the model, and its model to the loss.
+FORK = {
+    "ultralytics/engine/trainer.py": {
+        r"( +)(.*= self\.model\(batch)\)": r"\1self.model.epoch_now = epoch\n\1\2, epoch=epoch)",
+    },
+    "ultralytics/nn/tasks.py": {
+        r"def loss\(self, batch, preds=None\):": "def loss(self, batch, preds=None, epoch=None):\n"
+        "        if self.training:\n"
+        "            LOGGER.info(f'loss {self.yaml[\"scale\"]} {epoch} {self.epoch_now}')",
+    },
+}
+
+
+@pytest.mark.parametrize("release", ["8.2.50", "8.4.190"])
+def test_an_online_teacher_of_a_fork_whose_loss_depends_on_the_epoch_gets_it(
+    release: str, checkout: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    fork = checkout(release)
+    for path, edits in FORK.items():
+        text = (fork / path).read_text(encoding="utf-8")
+        for old, new in edits.items():
+            text, found = re.subn(old, new, text)
+            assert found
+        (fork / path).write_text(text, encoding="utf-8")
+    assert invoke("apply", fork).exit_code == 0
+    quick = {"batch": 2, "fraction": 0.125, "val": False, "epochs": 2}
+    run = lesson(fork, tmp_path / "run", digits, "train('run', model_t=save_teacher(), distillonline=True)", **quick)
+    told = dict.fromkeys(re.findall(r"loss (\w) (\w+) (\w+)", run.log))
+    assert list(told) == [(model, str(epoch), str(epoch)) for epoch in range(2) for model in "ns"]

@@ -99,13 +99,20 @@ def merge_seconds(n: int) -> float:
     return seconds(lambda: merge(AppliedFile(TRAINER, original, patched, 0o644, None), now))
 
 
-def curve(cost: Callable[[int], tuple[int, float]], most: int) -> Iterator[tuple[int, float]]:
-    """Yield sizes in bytes and seconds, each for four times the number of the one before, up to a size."""
-    n, size = 1000, 0
-    while size < most:
-        size, taken = cost(n)
-        yield size, taken
-        n *= 4
+def plan_curve(shape: Callable[[int], bytes]) -> Iterator[tuple[int, float]]:
+    """Yield sizes in bytes and seconds, each for twice the number of the one before, up to the largest file."""
+    n = 1000
+    while len(content := shape(n)) <= LIMIT:
+        yield len(content), plan_seconds(content)
+        n *= 2
+
+
+def merge_curve() -> Iterator[tuple[int, float]]:
+    """Yield sizes in bytes and seconds, each for twice the number of the one before, up to the largest file."""
+    n = 1000
+    while 14 * n <= LIMIT:
+        yield 14 * n, merge_seconds(n)
+        n *= 2
 
 
 def main() -> None:
@@ -113,10 +120,10 @@ def main() -> None:
     gc.disable()  # as the command does
     for name, shape in SHAPES.items():
         print(name, flush=True)
-        for size, taken in curve(lambda n, shape=shape: (len(shape(n)), plan_seconds(shape(n))), LIMIT):  # type: ignore[misc]
+        for size, taken in plan_curve(shape):
             print(f"  {size / 1024:8.0f} KB {taken:8.2f} s", flush=True)
     print("merge of equal lines")
-    for size, taken in curve(lambda n: (14 * n, merge_seconds(n)), LIMIT):
+    for size, taken in merge_curve():
         print(f"  {size / 1024:8.0f} KB {taken:8.2f} s", flush=True)
 
 

@@ -23,7 +23,7 @@ from distillpatch.syntax import parse
 
 # What git, and others, leave where two versions of a file overlap.
 _CONFLICT = re.compile(r"^([<|=>])\1{6}(?![<|=>])", re.MULTILINE)
-_LONGEST_SOURCE = 8 * 1024 * 1024
+_LONGEST_SOURCE = 1024 * 1024  # ten times the longest of any release; see docs/cost.md
 
 
 class Source(Text):

@@ -17,7 +17,7 @@ FORMAT = 2
 # The name of the patch set of a state of format 1: the one that distillpatch comes with.
 BUILT_IN = "distillation"
 
-_MAX_CONTENT = 64 * 2**20  # of all files of a state together, unpacked: against a hostile tree that fills the memory
+_MAX_CONTENT = 16 * 2**20  # of all files of a state together, unpacked: against a hostile tree that fills the memory
 
 
 def to_json(state: State) -> bytes:

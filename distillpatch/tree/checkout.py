@@ -109,7 +109,7 @@ def _named(path: Path, named_by: str) -> Checkout:
     # The package folder itself may be a link to a folder of any name.
     holders = (Path(os.path.realpath(place.parent)) for place in (root, path) if place.name == PACKAGE)
     for candidate in (root, *holders):
-        if is_package(candidate / PACKAGE):
+        if _is_readable_package(candidate, path, root):
             return _checkout(candidate, f"named by {named_by}", is_named=True)
     _check_folder(path, root)
     for trainer in (root / _TRAINER, *sorted(root.glob(f"*/{_TRAINER}"))):
@@ -125,6 +125,21 @@ def _named(path: Path, named_by: str) -> Checkout:
     )
 
 
+def _is_readable_package(candidate: Path, path: Path, root: Path) -> bool:
+    try:
+        return version_of(candidate / PACKAGE, is_named=True) is not None
+    except PermissionError as error:
+        _check_folder(path, root)  # which may know better what is closed
+        raise _closed(error.filename) from error
+
+
+def _closed(place: object) -> CheckoutError:
+    return CheckoutError(
+        f"{place} cannot be read: Permission denied. Run distillpatch as a user who may read it, or get the permission "
+        "from its owner."
+    )
+
+
 def _check_folder(path: Path, root: Path) -> None:
     """Raise if what the user named is no folder, or one that cannot be looked into."""
     try:
@@ -137,10 +152,7 @@ def _check_folder(path: Path, root: Path) -> None:
     if not is_folder:
         raise CheckoutError(f"{path} is a file: expected a folder. {_EXPECTED}")
     if blocked:
-        raise CheckoutError(
-            f"{blocked[0]} cannot be read: Permission denied. Run distillpatch as a user who may read it, or get the "
-            "permission from its owner."
-        )
+        raise _closed(blocked[0])
 
 
 def _is_open(folder: Path) -> bool:
@@ -163,7 +175,7 @@ def _several_found(place: Place, which: str) -> CheckoutError:
 
 def _checkout(root: Path, found: str, *, is_named: bool = False) -> Checkout:
     root = root.resolve()
-    release = version_of(root / PACKAGE)
+    release = version_of(root / PACKAGE, is_named=True)
     if release is None:
         raise CheckoutError(
             f"{root / PACKAGE / '__init__.py'} stated a version a moment ago and no longer does: something else is "

@@ -77,21 +77,25 @@ def is_package(folder: Path) -> bool:
     return version_of(folder) is not None
 
 
-def version_of(package: Path) -> str | None:
+def version_of(package: Path, *, is_named: bool = False) -> str | None:
     """Return the version that a package's ``__init__.py`` states, without running it; only one that can be printed.
+
+    Args:
+        package: The package's folder.
+        is_named: Whether the user named it: then a missing permission is an error, too, and not a package to pass over.
 
     Raises:
         OSError: The disk failed, so that it is unknown whether there is a package.
     """
-    version = constant(package / "__init__.py", "__version__")
+    version = constant(package / "__init__.py", "__version__", PermissionError if is_named else ())
     return version if isinstance(version, str) and version.isprintable() else None
 
 
-def constant(file: Path, name: str) -> object:
+def constant(file: Path, name: str, refused: type[OSError] | tuple[()] = ()) -> object:
     """Return the literal that a module assigns to a name, or None.
 
     Raises:
-        OSError: The disk failed.
+        OSError: The disk failed, or the error is one of those that are refused.
     """
     try:
         tree = parse(_content(file))
@@ -100,7 +104,7 @@ def constant(file: Path, name: str) -> object:
             if any(isinstance(target, ast.Name) and target.id == name for target in targets):
                 return ast.literal_eval(getattr(node, "value", node))
     except OSError as error:
-        if not cannot_be_imported(error):
+        if isinstance(error, refused) or not cannot_be_imported(error):
             raise
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         pass  # not a module, or not a literal
