@@ -57,7 +57,8 @@ BREAKS = (
         "a dry run writes nothing",
         CLI,
         "            show_diff(checkout, situation.in_package(situation.run().changes))\n            return\n",
-        "            show_diff(checkout, situation.in_package(situation.run().changes))\n",
+        "            commands.reach(checkout, lambda _: situation.wanted)\n"
+        "            show_diff(checkout, situation.in_package(situation.run().changes))\n            return\n",
         "cli::there_and_back and 8.2.50",
     ),
     Break(
