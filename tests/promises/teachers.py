@@ -24,8 +24,8 @@ BREAKS = (
     Break(
         "an online teacher learns its task",
         TEACHERS,
-        "self.trainer.model_t(batch)[0].sum()",
-        "self.trainer.model_t(batch)[0].sum().detach()",
+        "self.trainer.model_t(batch, **self._tell_epoch())[0].sum()",
+        "self.trainer.model_t(batch, **self._tell_epoch())[0].sum().detach()",
         "gradient::learns_its_task and 8.2.50",
     ),
     Break(
