@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from commanded import invoke
 
+from distillpatch import commands
 from distillpatch.tree.git import _NO_FETCHING, uncommitted
 
 FILES = {"p/a.py": b"a = 1\n", "p/b.py": b"b = 1\n"}
@@ -111,3 +116,36 @@ def test_nothing_is_run_to_fetch_what_a_partial_clone_lacks(
         monkeypatch.delitem(_NO_FETCHING, "GIT_NO_LAZY_FETCH")
     assert uncommitted(repository, FILES) == []
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("entry", ["", ".", "{repository}/p"])
+def test_a_git_that_is_in_the_checkout_is_not_run(
+    repository: Path, entry: str, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path_factory.mktemp("elsewhere") / "was-run"
+    for place in (repository / "git", repository / "p" / "git"):
+        place.write_text(f"#!/bin/sh\ntouch {marker}\n")
+        place.chmod(0o755)
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("PATH", f"{entry.format(repository=repository)}{os.pathsep}{os.environ['PATH']}")
+    assert uncommitted(repository, {**FILES, "p/b.py": b"b = 2\n"}) == ["p/b.py"]
+    assert not marker.exists()
+
+
+def test_git_is_asked_without_the_lock(checkout: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository whose HEAD is a FIFO has git wait, which keeps no other process waiting."""
+    root = checkout("8.2.50")
+    git(root, "init", "--quiet")
+    (root / ".git/HEAD").unlink()
+    os.mkfifo(root / ".git/HEAD")
+    locked = []
+
+    def ask(folder: Path, files: Mapping[str, bytes]) -> list[str]:
+        locked.append((folder / "ultralytics/.distillpatch/lock").exists())
+        return uncommitted(folder, files)
+
+    monkeypatch.setattr(commands, "uncommitted", ask)
+    started = time.monotonic()
+    told = invoke("apply", root)
+    assert (told.exit_code, locked) == (0, [False])
+    assert time.monotonic() - started < 60
