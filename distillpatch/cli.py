@@ -13,7 +13,16 @@ import click
 
 from distillpatch import __version__
 from distillpatch.click_group import Group, settings
-from distillpatch.console import current_output, note, print_json, print_page, show_diff, show_page, write_diff
+from distillpatch.console import (
+    current_output,
+    note,
+    note_waiting,
+    print_json,
+    print_page,
+    show_diff,
+    show_page,
+    write_diff,
+)
 from distillpatch.errors import DistillpatchError
 from distillpatch.options import of_a_folder, on_a_checkout, replacing_hand_edits, shown
 
@@ -259,7 +268,7 @@ def show_help(context: click.Context, name: str | None) -> None:
 def _reach(checkout: Checkout, wanted: Wanted, **how: Any) -> Reached:
     from distillpatch import commands
 
-    reached = commands.reach(checkout, wanted, **how)
+    reached = commands.reach(checkout, wanted, note_waiting(checkout), **how)
     if reached.run is not None:
         settings().done = "All changes of this run are in place."
     return reached

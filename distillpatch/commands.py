@@ -14,6 +14,7 @@ from distillpatch.engine.plan import Outcome, Plan, is_made_by_hand, make_plan, 
 from distillpatch.engine.stack import Stack, plan_in_order
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.dist_info import record_changes
+from distillpatch.ledger.lock import Waiting
 from distillpatch.ledger.places import current
 from distillpatch.ledger.state import AppliedSet, State
 from distillpatch.ledger.state_file import describe, read_state
@@ -126,9 +127,8 @@ class Situation:
     @property
     def is_outdated(self) -> bool:
         """Whether the built-in patch set is applied with other contents than this distillpatch has."""
-        mine = built_in()
         return self.state is not None and any(
-            applied.name == mine.name and applied.digest != mine.digest for applied in self.state.patch_sets
+            each.name == built_in().name and each.digest != built_in().digest for each in self.state.patch_sets
         )
 
     @property
@@ -147,8 +147,7 @@ class Situation:
         """The files that the built-in patch set adds and that exist without a state: a cheap sign."""
         if self.state is not None:
             return ()
-        mine = built_in()
-        added = set(paths(mine)) - set(mine.edited_files)
+        added = set(paths(built_in())) - set(built_in().edited_files)
         return tuple(path for path in sorted(added) if exists(self.checkout.root / path))
 
     @cached_property
@@ -289,11 +288,7 @@ class Reached:
 
 
 def examine(
-    checkout: Checkout,
-    wanted: Wanted = as_it_is,
-    edited: Edited = Edited.REFUSE,
-    *,
-    replace_hand_edits: bool = False,
+    checkout: Checkout, wanted: Wanted = as_it_is, edited: Edited = Edited.REFUSE, *, replace_hand_edits: bool = False
 ) -> Situation:
     """Return what a checkout is, and what is wanted of it.
 
@@ -312,11 +307,16 @@ def examine(
 
 
 def reach(
-    checkout: Checkout, wanted: Wanted, edited: Edited = Edited.REFUSE, *, replace_hand_edits: bool = False
+    checkout: Checkout,
+    wanted: Wanted,
+    say: Waiting,
+    edited: Edited = Edited.REFUSE,
+    *,
+    replace_hand_edits: bool = False,
 ) -> Reached:
     """Bring a checkout to the wanted patch sets: to all of them, or nothing is changed.
 
-    For the arguments see :func:`examine`.
+    For the arguments see :func:`examine`; `say` is called with another process that is waited for.
 
     Raises:
         DistillpatchError: If a patch set does not fit, edits overlap, or the files cannot be written; nothing was
@@ -325,7 +325,7 @@ def reach(
     situation = examine(checkout, wanted, edited, replace_hand_edits=replace_hand_edits)
     if situation.is_reached:
         return Reached(situation)
-    with lock(checkout.package, checkout.release) as held:
+    with lock(checkout.package, checkout.release, waiting=say) as held:
         situation = examine(checkout, wanted, edited, replace_hand_edits=replace_hand_edits)
         if situation.is_reached:  # another process was faster
             return Reached(situation, recovered=held.recovered)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,3 +79,10 @@ def note(lines: Iterable[str | None]) -> None:
     for line in lines:
         if line:
             click.echo(line, err=True)
+
+
+def note_waiting(checkout: Checkout) -> Callable[[str], None]:
+    """Return a function that says which other process a command waits for."""
+    from distillpatch.report.results import waiting_note
+
+    return lambda holder: note([waiting_note(checkout, holder)])

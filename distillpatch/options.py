@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from distillpatch.click_group import mark, settings
-from distillpatch.console import note
+from distillpatch.console import note, note_waiting
 from distillpatch.errors import DistillpatchError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
         checkout = locate(chosen, _current_folder(), import_places(os.environ), named_by)
         settings().package = checkout.package
         note(checkout_notes(checkout))
-        note([recover(checkout.package, checkout.release)])
+        note([recover(checkout.package, checkout.release, waiting=note_waiting(checkout))])
         settings().at_start = mark(checkout.package)
         command(checkout, **options)
 

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from test_runs import make
 
 from distillpatch import cli, click_group, commands
 from distillpatch.cli import main
+from distillpatch.ledger import lock
 
 Checkout = Callable[[str], Path]
 
@@ -163,6 +165,45 @@ def test_a_permission_that_is_missing_comes_with_a_next_step(pristine: Path, mon
     told = invoke("status", pristine).stderr
     assert "Error: /root/x: Permission denied.\nRun distillpatch as its owner, " in told
     assert "or install ultralytics in an environment of your own and patch that." in told
+
+
+@pytest.mark.parametrize("command", ["status", "apply"])
+def test_a_lock_that_another_process_holds_is_said_at_once(command: str, checkout: Checkout) -> None:
+    root = checkout("8.2.50")
+    hold = "from pathlib import Path; from distillpatch.ledger.transaction import lock; import sys, time\n"
+    hold += "with lock(Path(sys.argv[1]), '8.2.50'):\n    print(flush=True)\n    sys.stdin.read()\n"
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    env = {**os.environ, "PYTHONPATH": str(Path(click_group.__file__).parent.parent)}
+    with subprocess.Popen([sys.executable, "-c", hold, root / "ultralytics"], env=env, **pipes) as holder:
+        assert holder.stdin and holder.stdout and holder.stdout.readline()
+        process = [sys.executable, "-m", "distillpatch", command, root]
+        with subprocess.Popen(process, env=env, **pipes) as waiting:
+            assert waiting.stderr and waiting.stdout
+            waiting.stderr.readline()  # which checkout it is
+            said = waiting.stderr.readline().decode()
+            assert waiting.poll() is None  # it still waits as it says so
+            holder.stdin.close()
+            assert waiting.stdout.read() and waiting.wait() == 0
+    package = root / "ultralytics"
+    assert said.startswith(f"Waiting for another distillpatch that is at work on {package}: process {holder.pid} ")
+
+
+def test_a_lock_that_is_taken_between_two_looks_is_said_as_well(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = checkout("8.2.50")
+    look, held = commands.examine, []
+
+    def look_and_lock(*arguments: Any, **options: Any) -> Any:
+        found = look(*arguments, **options)
+        if not held:
+            held.append(lock.acquire(root / "ultralytics", 1, lambda _: None))
+            threading.Timer(1, lock.release, [root / "ultralytics", held[0]]).start()
+        return found
+
+    monkeypatch.setattr(commands, "examine", look_and_lock)
+    told = invoke("apply", root)
+    assert told.exit_code == 0 and f"Waiting for another distillpatch that is at work on {root}" in told.stderr
 
 
 def test_remedies_can_be_pasted(tmp_path: Path) -> None:

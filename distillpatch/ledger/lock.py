@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +24,10 @@ LOCK = "lock"
 
 _MAX_HOLDER = 500
 
+# In seconds, and in looks: a process that is about to be done is not worth a word.
+_PAUSE = 0.05
+_PATIENCE = 4
+
 
 class TransactionError(DistillpatchError):
     """A run was refused or failed; the tree is as it was before, unless the message says otherwise."""
@@ -32,25 +37,34 @@ class BusyError(TransactionError):
     """Another process is working on the package."""
 
 
-def acquire(package_dir: Path, wait: float) -> int:
+Waiting = Callable[[str], None]
+"""Called once with what holds the lock, as soon as a process has to wait for it."""
+
+
+def acquire(package_dir: Path, wait: float, waiting: Waiting) -> int:
     """Lock a package, and return the descriptor of the lock file.
 
     Args:
         package_dir: The package, absolute.
         wait: For how many seconds to wait for another process that is at work.
+        waiting: Called with that process, if it is still at work a moment later.
 
     Raises:
         BusyError: Another process is still at work; it is named.
         OSError: The lock file cannot be made or opened.
     """
     deadline = time.monotonic() + wait
+    looks = 0
     while (descriptor := _try_lock(package_dir)) is None:
         if time.monotonic() >= deadline:
             raise BusyError(
                 f"Another distillpatch is at work on {package_dir}: {_holder(package_dir)}. "
                 f"Waited {wait:g} s for it; run the command again once it is done."
             )
-        time.sleep(0.05)
+        time.sleep(_PAUSE)
+        looks += 1
+        if looks == _PATIENCE:
+            waiting(_holder(package_dir))
     with suppress(OSError):  # a full disk keeps nobody from locking, nor does a lock that can only be read
         sign_lock(descriptor, _introduction().encode(errors="replace")[:_MAX_HOLDER], like=package_dir / STATE_DIR)
     return descriptor

@@ -22,7 +22,7 @@ from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError, InterruptedRun
 from distillpatch.ledger.disk import copy_or_link, flush_folder, make_folder, rename, symlink, unlink, write
 from distillpatch.ledger.journal import Entry, Journal, to_json
-from distillpatch.ledger.lock import TransactionError, acquire
+from distillpatch.ledger.lock import TransactionError, Waiting, acquire
 from distillpatch.ledger.lock import release as unlock
 from distillpatch.ledger.places import STATE_DIR, locate
 from distillpatch.ledger.recovery import (
@@ -59,13 +59,18 @@ class Held:
     recovered: str | None
 
 
-def recover(package_dir: Path, release: str, wait: float = 10.0) -> str | None:
+def _in_silence(holder: str) -> None:
+    """Wait for another process without a word."""
+
+
+def recover(package_dir: Path, release: str, wait: float = 10.0, waiting: Waiting = _in_silence) -> str | None:
     """Bring a package to what it was before, or after, a run that was interrupted; every command begins with this.
 
     Args:
         package_dir: The package, absolute.
         release: The release that is in the tree now.
         wait: For how many seconds to wait for another process that is at work.
+        waiting: Called with that process as soon as it is waited for.
 
     Returns:
         What was done, as a sentence to print, or None if there was nothing to do.
@@ -76,18 +81,19 @@ def recover(package_dir: Path, release: str, wait: float = 10.0) -> str | None:
     """
     if is_tidy(package_dir):
         return None
-    with lock(package_dir, release, wait) as held:
+    with lock(package_dir, release, wait, waiting) as held:
         return held.recovered
 
 
 @contextmanager
-def lock(package_dir: Path, release: str, wait: float = 10.0) -> Iterator[Held]:
+def lock(package_dir: Path, release: str, wait: float = 10.0, waiting: Waiting = _in_silence) -> Iterator[Held]:
     """Keep other processes from changing a package, after recovering from a run that was interrupted.
 
     Args:
         package_dir: The package, absolute.
         release: The release that is in the tree now.
         wait: For how many seconds to wait for another process that is at work.
+        waiting: Called with that process as soon as it is waited for.
 
     Yields:
         The package, ready for `commit`.
@@ -97,7 +103,7 @@ def lock(package_dir: Path, release: str, wait: float = 10.0) -> Iterator[Held]:
         DistillpatchError: The package cannot be written to, or an interrupted run cannot be undone.
     """
     try:
-        descriptor = acquire(package_dir, wait)
+        descriptor = acquire(package_dir, wait, waiting)
     except OSError as error:
         raise TransactionError(f"{reason(error)}. {_unchanged(package_dir)}") from error
     try:

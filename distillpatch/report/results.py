@@ -57,6 +57,11 @@ def checkout_notes(checkout: Checkout) -> Iterator[str]:
         yield f"Note: {checkout.release} is newer than {NEWEST_TESTED}, the newest release that this was tested with."
 
 
+def waiting_note(checkout: Checkout, holder: str) -> str:
+    """Return why nothing happens for a while."""
+    return f"Waiting for another distillpatch that is at work on {checkout.package}: {holder}."
+
+
 def applied_notes(reached: Reached) -> Iterator[str]:
     """Yield what to know after apply."""
     removals = [plan.removal for plan in reached.plans if plan.removal]
