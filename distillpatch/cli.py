@@ -268,7 +268,7 @@ def show_help(context: click.Context, name: str | None) -> None:
 def _reach(checkout: Checkout, wanted: Wanted, **how: Any) -> Reached:
     from distillpatch import commands
 
-    reached = commands.reach(checkout, wanted, note_waiting(checkout), **how)
+    reached = commands.reach(checkout, wanted, say=note_waiting(checkout), **how)
     if reached.run is not None:
         settings().done = "All changes of this run are in place."
     return reached

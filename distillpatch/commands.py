@@ -14,7 +14,7 @@ from distillpatch.engine.plan import Outcome, Plan, is_made_by_hand, make_plan, 
 from distillpatch.engine.stack import Stack, plan_in_order
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.dist_info import record_changes
-from distillpatch.ledger.lock import Waiting
+from distillpatch.ledger.lock import Waiting, in_silence
 from distillpatch.ledger.places import current
 from distillpatch.ledger.state import AppliedSet, State
 from distillpatch.ledger.state_file import describe, read_state
@@ -309,10 +309,10 @@ def examine(
 def reach(
     checkout: Checkout,
     wanted: Wanted,
-    say: Waiting,
     edited: Edited = Edited.REFUSE,
     *,
     replace_hand_edits: bool = False,
+    say: Waiting = in_silence,
 ) -> Reached:
     """Bring a checkout to the wanted patch sets: to all of them, or nothing is changed.
 

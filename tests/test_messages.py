@@ -76,7 +76,7 @@ def test_check_asks_and_answers(checkout: Checkout) -> None:
 def test_one_modification_is_explained(checkout: Checkout) -> None:
     root = checkout("8.2.50")
     before = invoke("explain", "7", root).stdout
-    assert before.startswith("7. At the start of an epoch") and "Section 2.7 of the tutorial." in before
+    assert before.startswith("7. At the start of an epoch") and "Section 2.7 of the patch set distillation." in before
     assert "    --- ultralytics/engine/trainer.py  BaseTrainer._do_train\n" in before
     assert "\n+++ b/ultralytics/engine/trainer.py\n" in before and "!!!" not in before
     # The other modifications are not in it, and it is the same once all are applied.

@@ -44,7 +44,10 @@ LEVELS = {
     "disk_lines": ("alignment", "engine", "ledger", "commands"),
     "doctor": ("errors", "tree"),
     # Sentences, tables, diffs.
-    "report": ("errors", "change", "engine", "tree", "ledger", "commands", "disk_lines", "comparison", "doctor"),
+    "report": (
+        *("errors", "change", "engine", "tree", "ledger", "patch_sets", "commands", "disk_lines"),
+        *("comparison", "doctor"),
+    ),
     # How commands end.
     "click_group": ("errors", "tree"),
     # Where results go, and what several commands are asked.

@@ -41,6 +41,10 @@ Waiting = Callable[[str], None]
 """Called once with what holds the lock, as soon as a process has to wait for it."""
 
 
+def in_silence(holder: str) -> None:
+    """Wait for another process without a word."""
+
+
 def acquire(package_dir: Path, wait: float, waiting: Waiting) -> int:
     """Lock a package, and return the descriptor of the lock file.
 

@@ -22,7 +22,7 @@ from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError, InterruptedRun
 from distillpatch.ledger.disk import copy_or_link, flush_folder, make_folder, rename, symlink, unlink, write
 from distillpatch.ledger.journal import Entry, Journal, to_json
-from distillpatch.ledger.lock import TransactionError, Waiting, acquire
+from distillpatch.ledger.lock import TransactionError, Waiting, acquire, in_silence
 from distillpatch.ledger.lock import release as unlock
 from distillpatch.ledger.places import STATE_DIR, locate
 from distillpatch.ledger.recovery import (
@@ -59,11 +59,7 @@ class Held:
     recovered: str | None
 
 
-def _in_silence(holder: str) -> None:
-    """Wait for another process without a word."""
-
-
-def recover(package_dir: Path, release: str, wait: float = 10.0, waiting: Waiting = _in_silence) -> str | None:
+def recover(package_dir: Path, release: str, wait: float = 10.0, waiting: Waiting = in_silence) -> str | None:
     """Bring a package to what it was before, or after, a run that was interrupted; every command begins with this.
 
     Args:
@@ -86,7 +82,7 @@ def recover(package_dir: Path, release: str, wait: float = 10.0, waiting: Waitin
 
 
 @contextmanager
-def lock(package_dir: Path, release: str, wait: float = 10.0, waiting: Waiting = _in_silence) -> Iterator[Held]:
+def lock(package_dir: Path, release: str, wait: float = 10.0, waiting: Waiting = in_silence) -> Iterator[Held]:
     """Keep other processes from changing a package, after recovering from a run that was interrupted.
 
     Args:

@@ -36,7 +36,7 @@ def modification_page(
     """Yield a modification: what it is for, its patch, and what it changes in this checkout or why it does not fit."""
     modification = outcome.modification
     yield Line(Span(f"{modification.number}. {modification.title}", "bold"))
-    yield f"Section {modification.section} of the tutorial. The patch:"
+    yield f"Section {modification.section} of the patch set {patch_set.name}. The patch:"
     yield ""
     for line in patch_text(patch_set, modification).splitlines():
         yield Line(Span(f"    {line}".rstrip(), {"+": "green", "-": "red", "#": "dim"}.get(line[:1], "")))

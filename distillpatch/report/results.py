@@ -11,7 +11,7 @@ from distillpatch.ledger.survey import Condition
 from distillpatch.ledger.undo import Undo
 from distillpatch.report.diff import files, in_reading_order, stat_lines
 from distillpatch.report.page import Block, Line, Span
-from distillpatch.report.status import TRAIN, Context, steps_lines
+from distillpatch.report.status import Context, steps_lines, train_step
 from distillpatch.tree.checkout import NEWEST_TESTED, Checkout, is_newer_than_tested
 from distillpatch.tree.environment import PYTHON_PATH, Place
 
@@ -29,7 +29,7 @@ def applied_page(reached: Reached, context: Context) -> Iterator[Block]:
     done, to = ("Applied", "to") if is_new else ("Adopted", "found to the byte in")
     yield Line(Span(done, "bold green"), f" {count} modifications {to} {files(len(changes))} in {package}:")
     yield from stat_lines(changes)
-    yield from steps_lines({"To train": TRAIN, "To undo": context.command("revert")})
+    yield from steps_lines({**train_step(reached.situation), "To undo": context.command("revert")})
 
 
 def reverted_page(reached: Reached, undo: Undo) -> Iterator[Block]:

@@ -12,6 +12,7 @@ from distillpatch.disk_lines import Places
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import Place, Plan, explain, found_by_hand
 from distillpatch.ledger.survey import Condition
+from distillpatch.patch_sets import built_in
 from distillpatch.report.modifications import outcome_report, section
 from distillpatch.report.page import Block, Cell, Line, Span, Table
 from distillpatch.tree.environment import Place as ImportPlace
@@ -194,7 +195,7 @@ def _next_steps(situation: Situation, plans: Sequence[Plan], context: Context) -
     if situation.standing is Standing.ADOPTABLE:
         steps = {"To adopt it": context.command("apply"), "To undo it": context.command("revert")}
     elif situation.state is not None and situation.is_reached and not situation.is_outdated:
-        steps = {"To train": TRAIN, "To undo": context.command("revert")}
+        steps = {**train_step(situation), "To undo": context.command("revert")}
     elif misfit is not None:
         steps = {"To see why": context.command("explain", str(misfit.modification.number))}
     elif not plans or any(plan.by_hand for plan in plans):
@@ -204,7 +205,10 @@ def _next_steps(situation: Situation, plans: Sequence[Plan], context: Context) -
     yield from steps_lines(steps)
 
 
-TRAIN = "yolo train model=yolov8n.yaml data=data.yaml model_t=teacher.pt"
+def train_step(situation: Situation) -> dict[str, str]:
+    """Return how to train with a teacher, where the patch sets let it: others may come without distillation."""
+    distills = built_in().name in (patch_set.name for patch_set in situation.wanted)
+    return {"To train": "yolo train model=yolov8n.yaml data=data.yaml model_t=teacher.pt"} if distills else {}
 
 
 def steps_lines(steps: Mapping[str, str]) -> Iterator[Line]:
