@@ -98,3 +98,107 @@ def test_an_online_teacher_of_a_fork_whose_loss_depends_on_the_epoch_gets_it(
     run = lesson(fork, tmp_path / "run", digits, "train('run', model_t=save_teacher(), distillonline=True)", **quick)
     told = dict.fromkeys(re.findall(r"loss (\w) (\w+) (\w+)", run.log))
     assert list(told) == [(model, str(epoch), str(epoch)) for epoch in range(2) for model in "ns"]
+
+
+FORKS = """
+import torch.nn as nn
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.nn.modules import Detect
+from ultralytics.nn.tasks import DetectionModel
+
+class Stages(nn.Module):
+    "A backbone that puts out its stages as a list."
+    backbone, type, np = True, "Stages", 0
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers, self.i, self.f = layers, 4, -1
+
+    def forward(self, x):
+        stages = []
+        for layer in self.layers:
+            x = layer(x)
+            if layer.i in (2, 4, 6, 9):
+                stages.append(x)
+        return stages
+
+class Staged(DetectionModel):
+    def _predict_once(self, x, *args, **kwargs):
+        y = []
+        for m in self.model:
+            if m.f != -1:
+                x = y[m.f] if isinstance(m.f, int) else [x if j == -1 else y[j] for j in m.f]
+            x = m(x)
+            if hasattr(m, "backbone"):
+                y += [None, *x]
+                x = x[-1]
+            else:
+                y.append(x)
+        return x
+
+def staged(model):
+    number = lambda i: {2: 1, 4: 2, 6: 3, 9: 4}.get(i, i if i < 0 else i - 5)
+    rest = list(model.model[10:])
+    for layer in rest:
+        layer.i = number(layer.i)
+        layer.f = number(layer.f) if isinstance(layer.f, int) else [number(j) for j in layer.f]
+    model.model = nn.Sequential(Stages(model.model[:10]), *rest)
+    model.__class__ = Staged
+    return model
+
+class SharedDetect(Detect):
+    "The convolutions of its outputs are those of all levels."
+
+    def forward(self, x):
+        x = [adapt(level) for adapt, level in zip(self.adapt, x)]
+        boxes, scores = ([convolution(level) for level in x] for convolution in (self.cv2, self.cv3))
+        if hasattr(self, "forward_head"):  # later releases
+            boxes, scores = (torch.cat([level.flatten(2) for level in levels], 2) for levels in (boxes, scores))
+            return {"boxes": boxes, "scores": scores, "feats": x}
+        return [torch.cat(pair, 1) for pair in zip(boxes, scores)]
+
+def shared(model):
+    head = model.model[-1]
+    head.adapt = nn.ModuleList(nn.Conv2d(convs[0].conv.in_channels, 32, 1) for convs in head.cv2)
+    head.cv2, head.cv3 = nn.Conv2d(32, 4 * head.reg_max, 1), nn.Conv2d(32, head.nc, 1)
+    head.__class__ = SharedDetect
+    return model
+
+class Enough(Exception):
+    pass
+
+def stop(trainer):
+    report(**{trainer.args.name: float(trainer.featureloss)})
+    raise Enough
+
+def attempt(name, change, **options):
+    class Own(DetectionTrainer):
+        def get_model(self, *args, **kwargs):
+            return change(super().get_model(*args, **kwargs))
+
+    model = YOLO("yolov8n.yaml")
+    model.add_callback("on_train_batch_end", stop)
+    try:
+        model.train(trainer=Own, model_t=teacher, **{**SETTINGS, "name": name, "val": False, **options})
+    except Enough:
+        pass
+    except Exception as error:
+        report(**{name: f"{type(error).__name__}: {error}"})
+
+teacher = save_teacher()
+features = dict(distill_feat_type="cwd", logit_loss=False)
+attempt("stages", staged, **features)
+attempt("a stage", staged, distill_layers=[[4], [9]], **features)
+attempt("shared", shared, **features)
+attempt("shared logits", shared, logit_loss=True)
+"""
+
+
+@pytest.mark.parametrize("release", ["8.2.50", "8.4.190"])
+def test_backbones_of_stages_and_heads_that_share_convolutions_are_taught_or_refused(
+    release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
+) -> None:
+    facts = lesson(patched(release), tmp_path, digits, FORKS, batch=2, fraction=0.125).facts
+    assert facts.pop("stages") > 0 and facts.pop("shared") > 0
+    for name, what in (("a stage", "distill_layers"), ("shared logits", "logit_loss")):
+        assert re.match(f"ValueError: {what}", facts[name]), facts
