@@ -249,7 +249,7 @@ def test_what_happens_after_the_last_change_does_not_hide_it(
 
     for command in ("apply", "revert"):
         with monkeypatch.context() as patch:
-            patch.setattr(cli, "_print", fail)
+            patch.setattr(cli, "print_page", fail)
             told = invoke(command, root)
         done = "All changes of this run are in place."
         expected = {5: (0, f"Note: /x: Input/output error. {done}"), 32: (0, ""), None: (130, f"Interrupted. {done}")}
