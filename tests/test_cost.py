@@ -143,7 +143,7 @@ def test_the_feature_maps_of_a_step_are_free_at_the_next(facts: dict[str, Any], 
 def test_a_step_is_hardly_more_work_than_the_floor(facts: dict[str, Any]) -> None:
     """The floor is a plain step and one forward pass of the teacher."""
     floor = facts["plain"]["flops"][-1] + facts["teacher"]
-    assert floor <= facts["default"]["flops"][-1] <= 1.01 * floor
+    assert floor <= facts["default"]["flops"][-1] <= 1.05 * floor
     assert floor < facts["offline"]["flops"][-1] <= 1.05 * floor
 
 
