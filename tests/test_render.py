@@ -157,7 +157,10 @@ def test_programs_are_told_of_misfits_what_people_are() -> None:
         for misfit in report["misfits"]:
             assert list(misfit) == ["path", "scope", "pattern", "reason", "nearest", "origin"]
             assert misfit["pattern"]
-        told = [value for misfit in report["misfits"] for value in misfit.values()]
+        missing = [misfit["path"] for misfit in report["misfits"] if files[misfit["path"]] is None]
+        assert all(f"{path} does not exist" in explain(outcome, "1") for path in missing)
+        # Of a file that does not exist, people are told that alone, and not what was looked for in it.
+        told = [value for misfit in report["misfits"] if misfit["path"] not in missing for value in misfit.values()]
         lines = [line for value in told for line in (value if isinstance(value, list) else value.split("\n"))]
         assert [line for line in lines if line not in explain(outcome, "1")] == []
     assert [len(outcome_report(outcome, outcome.places)["misfits"]) for outcome in plan.outcomes] == [2, 1, 1]
