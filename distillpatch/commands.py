@@ -163,7 +163,7 @@ class Situation:
             read,
             self.checkout.release_name,
             python_files(self.checkout.package),
-            replace_hand_edits=self.replace_hand_edits or self._hand_edits_were_replaced,
+            replace_hand_edits=lambda: self.replace_hand_edits or self._hand_edits_were_replaced,
         )
 
     @cached_property

@@ -44,7 +44,7 @@ WHOLE = (
 
 def stack_of(files: Files, release: str, *, replace: bool = True) -> Stack:
     """Return the plan for a checkout with edits made by hand."""
-    return plan_in_order([built_in()], files.get, release, replace_hand_edits=replace)
+    return plan_in_order([built_in()], files.get, release, replace_hand_edits=lambda: replace)
 
 
 def meaning(files: Files) -> dict[str, str]:
@@ -270,7 +270,7 @@ ADDED = f"""
 
 def added(files: Files, package: dict[str, bytes] | None = None, *, replace: bool = True) -> Stack:
     patches = patch_set(ADDED, **{"m.py": "loss = other = None\n"})
-    return plan_in_order([patches], files.get, "1", package or {}, replace_hand_edits=replace)
+    return plan_in_order([patches], files.get, "1", package or {}, replace_hand_edits=lambda: replace)
 
 
 @pytest.mark.parametrize("content", [COPIED, RETYPED])

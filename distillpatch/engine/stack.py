@@ -71,7 +71,7 @@ def plan_in_order(
     release: str,
     package: Mapping[str, bytes] | None = None,
     *,
-    replace_hand_edits: bool = False,
+    replace_hand_edits: Callable[[], bool] = lambda: False,
 ) -> Stack:
     """Plan patch sets one after the other.
 
@@ -80,7 +80,8 @@ def plan_in_order(
         read: Returns a file's text before the first of them.
         release: The release that the files are from, by name and number, for messages.
         package: The modules of the package, to look in them for classes with their own version of a patched method.
-        replace_hand_edits: Whether edits made by hand are taken out first, where that is possible.
+        replace_hand_edits: Returns whether edits made by hand are taken out first, where that is possible; asked only
+            where there are some.
 
     Raises:
         SourceError: If a file is not Python.
@@ -94,7 +95,7 @@ def plan_in_order(
         try:
             plan = make_plan(patch_set, files, release, package)
             if plan.by_hand:
-                plan = without_hand_edits(plan, patch_set, files, package, replace_them=replace_hand_edits)
+                plan = without_hand_edits(plan, patch_set, files, package, replace_them=replace_hand_edits())
         except DistillpatchError as error:
             if not plans:
                 raise
