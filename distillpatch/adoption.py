@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 from distillpatch import __version__
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import make_plan
+from distillpatch.engine.plan import make_plan, paths
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.places import current
 from distillpatch.ledger.state import AppliedFile, AppliedSet, State
@@ -29,11 +29,10 @@ def adopted(checkout: Checkout, patch_set: PatchSet) -> State | None:
         DistillpatchError: If a file cannot be used.
         OSError: If a file cannot be read.
     """
-    added = [new_file for modification in patch_set.modifications for new_file in modification.new_files]
+    added = patch_set.new_files
     if not all(exists(checkout.root / new_file.path) for new_file in added):
         return None
-    now = {path: current(checkout.package, path) for path in patch_set.edited_files}
-    now |= {new_file.path: current(checkout.package, new_file.path) for new_file in added}
+    now = {path: current(checkout.package, path) for path in paths(patch_set)}
     if any(now[new_file.path] != new_file.content for new_file in added):
         return None
     before: dict[str, bytes | None] = dict.fromkeys(now)

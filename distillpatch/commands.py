@@ -147,8 +147,8 @@ class Situation:
         """The files that the built-in patch set adds and that exist without a state: a cheap sign."""
         if self.state is not None:
             return ()
-        added = set(paths(built_in())) - set(built_in().edited_files)
-        return tuple(path for path in sorted(added) if exists(self.checkout.root / path))
+        added = sorted(new_file.path for new_file in built_in().new_files)
+        return tuple(path for path in added if exists(self.checkout.root / path))
 
     @cached_property
     def stack(self) -> Stack:

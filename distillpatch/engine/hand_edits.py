@@ -224,7 +224,7 @@ def _remove_imports(draft: Draft, rules: Sequence[Rule]) -> Iterator[HandEdit]:
 
 def _is_used(source: Source, statement: cst.CSTNode, line: int) -> bool:
     """Return whether code needs an import: it uses a name of it that no other import at the head of the file brings."""
-    tree = ast.parse(source.text)
+    tree = source.tree
     others = (node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom)) and node.lineno != line)
     needed = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     needed -= {alias.asname or alias.name.split(".")[0] for node in others for alias in node.names}

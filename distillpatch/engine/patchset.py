@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from distillpatch.engine.modification import Modification
+from distillpatch.engine.modification import Modification, NewFile
 from distillpatch.engine.notation import PatchSetError, Reader
 
 if sys.version_info >= (3, 11):
@@ -54,6 +54,11 @@ class PatchSet:
             digest.update(f"{name}\0{len(content)}\0".encode())
             digest.update(content)
         return digest.hexdigest()
+
+    @cached_property
+    def new_files(self) -> tuple[NewFile, ...]:
+        """The files that its modifications add."""
+        return tuple(new_file for modification in self.modifications for new_file in modification.new_files)
 
     @cached_property
     def edited_files(self) -> tuple[str, ...]:

@@ -251,8 +251,7 @@ def found_by_hand(plan: Plan) -> list[str]:
 
 def paths(patch_set: PatchSet) -> tuple[str, ...]:
     """Return every file that a patch set edits or adds."""
-    added = [new_file.path for modification in patch_set.modifications for new_file in modification.new_files]
-    return (*patch_set.edited_files, *added)
+    return (*patch_set.edited_files, *(new_file.path for new_file in patch_set.new_files))
 
 
 def _made_by_hand(
@@ -315,10 +314,9 @@ def _place(path: str, edit: Edit, source: Source, made: list[Edit]) -> Place:
 def _changes(
     patch_set: PatchSet, files: Files, sources: Mapping[str, Source], made: Mapping[str, list[Edit]]
 ) -> tuple[FileChange, ...]:
-    added = [new_file for modification in patch_set.modifications for new_file in modification.new_files]
     # Whoever may read the package may read what is added to it, whatever the umask of the one who adds it.
     like = next(iter(sources), None)
-    changes = [FileChange(new_file.path, files[new_file.path], new_file.content, like) for new_file in added]
+    changes = [FileChange(new.path, files[new.path], new.content, like) for new in patch_set.new_files]
     for path, source in sources.items():
         after = source.encode(splice(source.text, made[path]))
         try:
