@@ -28,11 +28,11 @@ import torch.nn.functional as F
 
 # Names of the tutorial's AddLoss.py, which is imported by that name.
 from .distill_features import get_channels, get_fpn_features  # noqa: F401
-from .distill_losses import FRSLoss, PKDLoss, RelationLoss, level_pairs
+from .distill_losses import FeatureMapLoss, FRSLoss, PKDLoss, RelationLoss, level_pairs
 from .distill_models import de_parallel, is_parallel  # noqa: F401
 
 
-class MimicLoss(nn.Module):
+class MimicLoss(FeatureMapLoss):
     """Mean squared error between feature maps, summed over the levels.
 
     Args:
@@ -43,10 +43,7 @@ class MimicLoss(nn.Module):
         Romero et al., FitNets: Hints for Thin Deep Nets, https://arxiv.org/abs/1412.6550
     """
 
-    weight = 0.5  # of the loss, unless another is given; docs/learning.md says of which losses it was measured
-
-    def __init__(self, channels_s, channels_t):
-        super().__init__()
+    weight = 0.5
 
     def forward(self, y_s, y_t, confidence=None):
         """Return the loss.
@@ -62,7 +59,7 @@ class MimicLoss(nn.Module):
         return sum(F.mse_loss(s, t) for s, t in level_pairs(y_s, y_t))
 
 
-class CWDLoss(nn.Module):
+class CWDLoss(FeatureMapLoss):
     """Channel-wise distillation: where in the image does each channel look?
 
     Each channel becomes a distribution over the H * W places, and the loss is the Kullback-Leibler divergence of the
@@ -80,7 +77,7 @@ class CWDLoss(nn.Module):
     weight = 0.3
 
     def __init__(self, channels_s, channels_t, tau=1.0):
-        super().__init__()
+        super().__init__(channels_s, channels_t)
         self.tau = tau
 
     def forward(self, y_s, y_t, confidence=None):
@@ -104,7 +101,7 @@ class CWDLoss(nn.Module):
         return loss
 
 
-class MGDLoss(nn.Module):
+class MGDLoss(FeatureMapLoss):
     """Masked generative distillation: from a masked feature map, generate the teacher's.
 
     At each step a random part of the places of the student's feature map is set to zero, and two convolutions have to
@@ -130,7 +127,7 @@ class MGDLoss(nn.Module):
     SCALED = (("places", 100 * 167 + 50 * 84 + 25 * 42),)
 
     def __init__(self, channels_s, channels_t, alpha_mgd=0.00002, lambda_mgd=0.65, places=None):
-        super().__init__()
+        super().__init__(channels_s, channels_t)
         self.alpha_mgd = alpha_mgd
         self.lambda_mgd = lambda_mgd
         self.places = places
@@ -192,13 +189,8 @@ class Distill_LogitLoss:
         return sum(F.mse_loss(p.float(), t_p.detach().float()) for p, t_p in level_pairs(self.p, self.t_p)) * self.alpha
 
 
-class NoLoss(nn.Module):
+class NoLoss(FeatureMapLoss):
     """No feature loss: no layers are compared."""
-
-    weight = 0.0
-
-    def __init__(self, channels_s, channels_t):
-        super().__init__()
 
 
 # The feature losses, by the value of distill_feat_type. A new one is a class above and a row here.
@@ -236,15 +228,15 @@ class FeatureLoss(nn.Module):
         if distiller not in FEATURE_LOSSES:
             raise NotImplementedError(f"expected a feature loss out of {sorted(FEATURE_LOSSES)}, not {distiller!r}")
         loss = FEATURE_LOSSES[distiller]
-        pairs = list(zip(channels_s, channels_t)) if getattr(loss, "aligns", True) else []
+        pairs = list(zip(channels_s, channels_t)) if loss.aligns else []
         self.align_module = nn.ModuleList(nn.Conv2d(s, t, kernel_size=1) for s, t in pairs)
         self.norm = nn.ModuleList(nn.BatchNorm2d(t, affine=False) for _, t in pairs)
-        self.feature_loss = loss(channels_s, channels_t, **dict(getattr(loss, "SCALED", ()) if scaled else ()))
+        self.feature_loss = loss(channels_s, channels_t, **dict(loss.SCALED if scaled else ()))
 
     @property
     def needs_confidence(self):
         """Return whether the loss has to know how confident the teacher is."""
-        return getattr(self.feature_loss, "needs_confidence", False)
+        return self.feature_loss.needs_confidence
 
     def forward(self, y_s, y_t, confidence=()):
         """Return the loss.

@@ -54,9 +54,8 @@ def absolute(source):
     """Return what images are found by, with absolute paths: as a string, or a list of them.
 
     Args:
-        source (str | Path | list): As find_images takes it; it is looked at, so that a mistake is told at once.
+        source (str | Path | list): As find_images takes it.
     """
-    find_images(source)
     if isinstance(source, (list, tuple)):
         return [absolute(path) for path in source]
     return str(Path(source).expanduser().resolve())

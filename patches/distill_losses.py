@@ -8,7 +8,30 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 
-class FRSLoss(nn.Module):
+class FeatureMapLoss(nn.Module):
+    """A loss between the feature maps of a student and those of a teacher.
+
+    Attributes:
+        weight (float): Of the loss, unless another is given; docs/learning.md says of which losses it was measured.
+        needs_confidence (bool): Whether it has to know how confident the teacher is.
+        aligns (bool): Whether it compares channels, so that a student has to have the teacher's.
+        SCALED (tuple): Arguments by which a loss that grows with the image, as published, does not.
+
+    Args:
+        channels_s (list[int]): Channels of the student's feature maps; unused, the losses share one signature.
+        channels_t (list[int]): Channels of the teacher's feature maps; unused.
+    """
+
+    weight = 0.0
+    needs_confidence = False
+    aligns = True
+    SCALED = ()
+
+    def __init__(self, channels_s, channels_t):
+        super().__init__()
+
+
+class FRSLoss(FeatureMapLoss):
     """Feature richness score: plain imitation, where the teacher sees something.
 
     Each place counts by the teacher's confidence there, w, its largest probability of a class:
@@ -25,9 +48,6 @@ class FRSLoss(nn.Module):
 
     weight = 10.0
     needs_confidence = True
-
-    def __init__(self, channels_s, channels_t):
-        super().__init__()
 
     def forward(self, y_s, y_t, confidence):
         """Return the loss.
@@ -47,7 +67,7 @@ class FRSLoss(nn.Module):
         return loss
 
 
-class PKDLoss(nn.Module):
+class PKDLoss(FeatureMapLoss):
     """Pearson correlation: each channel should rise and fall where the teacher's does, whatever its size.
 
     With r, the Pearson correlation of the student's channel with the teacher's over the N * H * W places of the batch:
@@ -63,9 +83,6 @@ class PKDLoss(nn.Module):
     """
 
     weight = 1.0  # twice that of the plain loss, of which this is half
-
-    def __init__(self, channels_s, channels_t):
-        super().__init__()
 
     def forward(self, y_s, y_t, confidence=None):
         """Return the loss.
@@ -87,7 +104,7 @@ def _standard(x):
     return x / (x.pow(2).mean((0, 2, 3), keepdim=True) + 1e-6).sqrt()
 
 
-class RelationLoss(nn.Module):
+class RelationLoss(FeatureMapLoss):
     """Relations between places: what looks alike to the teacher should look alike to the student.
 
     In each image and level, the PLACES places count at which the teacher is most confident, w being its confidence.
@@ -111,9 +128,6 @@ class RelationLoss(nn.Module):
     weight = 10.0  # sends a third of the task's gradient in the first steps on the digits; its gain is not measured
     needs_confidence = True
     aligns = False
-
-    def __init__(self, channels_s, channels_t):
-        super().__init__()
 
     def forward(self, y_s, y_t, confidence):
         """Return the loss.

@@ -110,7 +110,7 @@ class SoftTargets:
         return loss / total
 
 
-def confidences(model, outputs, classes=()):
+def confidences(model, outputs, classes):
     """Return how confident a model is at each place: its largest probability of a class.
 
     Args:

@@ -14,7 +14,7 @@ import torch
 import torch.nn as nn
 
 from .distill_arguments import AVERAGE, DISTILL_ARGS, complete_arguments, given_arguments
-from .distill_images import absolute
+from .distill_images import absolute, find_images
 
 LOGGER = logging.getLogger("ultralytics")
 RANK = int(os.getenv("RANK", "-1"))
@@ -66,6 +66,7 @@ def claim_teacher(trainer):
     if trainer.resume:
         args.resume = args.model  # releases up to 8.1 do not tell their workers that the run is resumed
     if args.distill_images is not None:
+        find_images(args.distill_images)  # so that a mistake is told at once
         args.distill_images = absolute(args.distill_images)
     if source == AVERAGE:
         return source

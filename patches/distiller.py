@@ -17,7 +17,7 @@ from .distill_gradient import measure_shares, warmup_steps
 from .distill_images import ImageStream
 from .distill_models import de_parallel
 from .distill_optimizer import BeforeSteps
-from .distill_pairs import channels, check_pair, choose_layers, classes_by_number, common_branches
+from .distill_pairs import Classes, channels, check_pair, choose_layers, classes_by_number, common_branches
 from .distill_response import RESPONSE_LOSSES, confidences
 from .distill_setup import read_checkpoint, replacing
 from .distill_teachers import make_teacher
@@ -54,7 +54,7 @@ class Distiller:
         student, teacher = de_parallel(trainer.model), trainer.model_t
         check_pair(student, teacher)
         self.teacher = make_teacher(trainer)
-        layers_s, layers_t, branches = [], [], []
+        layers_s, layers_t, branches, self.classes = [], [], [], Classes([], [], "")
         if args.distill_feat_type != "none":
             layers_s, layers_t = choose_layers(student, teacher, args.distill_layers, eight=self.tutorial)
         channels_s, channels_t = channels("student", student, layers_s), channels("teacher", teacher, layers_t)
@@ -69,8 +69,10 @@ class Distiller:
         )
         self.needs_confidence = trainer.distillloss.needs_confidence
         self.watch_student = Watch(layers_s, branches)
-        self.watch_teacher = Watch(layers_t, branches or active_branches(teacher)[: self.needs_confidence])
-        self.images = ImageStream(trainer) if getattr(args, "distill_images", None) else None
+        if self.needs_confidence and not branches:
+            branches = active_branches(teacher)[:1]
+        self.watch_teacher = Watch(layers_t, branches)
+        self.images = ImageStream(trainer) if args.distill_images else None
         self.trained = list(trainer.distillloss.parameters())  # not every loss has something to train
         self.before_steps = BeforeSteps(self.clip_gradients)
         trainer.distill_items.restart()
@@ -105,7 +107,7 @@ class Distiller:
             )
         if args.logit_loss:
             losses.append(f"{args.distill_logit_type} response loss (weight {args.distill_logit_weight:g})")
-        note = f"; {self.classes.note}" if args.logit_loss and self.classes.note else ""
+        note = f"; {self.classes.note}" if self.classes.note else ""
         more = f", also on {self.images.count} images without labels" if self.images else ""
         return (
             f"Distillation: {args.model_t} teaches {self.teacher.kind} by {' and '.join(losses)}{more}; "
@@ -241,8 +243,7 @@ class Distiller:
 
     def _compare(self, features_s, logits_s, features_t, logits_t):
         """Return the feature and the response loss of what was caught of both models, by name."""
-        shared = self.classes.teacher if self.args.logit_loss else ()
-        confidence = confidences(self.teacher.model, logits_t, shared) if self.needs_confidence else ()
+        confidence = confidences(self.teacher.model, logits_t, self.classes.teacher) if self.needs_confidence else ()
         feature = self.trainer.distillloss(features_s, [t.detach() for t in features_t], confidence)
         terms = {"feature": feature, "logit": 0}
         if logits_s:
