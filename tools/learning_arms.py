@@ -47,44 +47,49 @@ PRISTINE: dict[str, dict[str, Any]] = {
 }
 OURS = {"model_t": TEACHER}
 TUTORIAL = {**OURS, "distill_recipe": "tutorial"}
-# Soft targets alone, every setting spelled out: what an arm is does not change with a default.
-SOFT = {**OURS, "distill_feat_type": "none", "distill_logit_type": "soft", "logit_loss": True}
 CWD = {"distill_feat_type": "cwd", "distill_feat_weight": 0.3}
 FRS, FRS_10 = ({"distill_feat_type": "frs", "distill_feat_weight": weight} for weight in (3.0, 10.0))
-CONSTANT = {"distill_schedule": "constant"}
+UNLABELLED = {"distill_images": IMAGES}
+
+
+def features(loss: dict[str, Any]) -> dict[str, Any]:
+    """Return an arm that learns by features alone, every setting spelled out."""
+    return {**OURS, "distill_schedule": "constant", **loss, "logit_loss": False}
+
+
+def soft(weight: float, **more: Any) -> dict[str, Any]:
+    """Return an arm with soft targets, every setting spelled out: what an arm is does not change with a default."""
+    alone = {"distill_feat_type": "none", "distill_logit_type": "soft", "logit_loss": True}
+    return {**OURS, **alone, "distill_schedule": "constant", "distill_logit_weight": weight, **more}
+
+
 PATCHED: dict[str, dict[str, Any]] = {
     "tutorial": TUTORIAL,
     "tutorial, logits": {**TUTORIAL, "logit_loss": True},
-    "soft 1": {**SOFT, **CONSTANT, "distill_logit_weight": 1.0},
-    "soft 3": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
-    "soft 10": {**SOFT, **CONSTANT, "distill_logit_weight": 10.0},
-    "soft 3, first teacher": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0, "model_t": FIRST_TEACHER},
-    "soft 3, cosine": {**SOFT, "distill_schedule": "cosine", "distill_logit_weight": 3.0},
-    "soft 3, images": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0, "distill_images": IMAGES},
-    "soft 3, images times 2": {
-        **SOFT,
-        **CONSTANT,
-        "distill_logit_weight": 3.0,
-        "distill_images": IMAGES,
-        "distill_images_ratio": 2.0,
-    },
-    "soft 3, cwd 0.3": {**SOFT, **CONSTANT, **CWD, "distill_logit_weight": 3.0},
+    "soft 1": soft(1.0),
+    "soft 3": soft(3.0),
+    "soft 10": soft(10.0),
+    "soft 3, first teacher": soft(3.0, model_t=FIRST_TEACHER),
+    "soft 3, cosine": soft(3.0, distill_schedule="cosine"),
+    "soft 3, images": soft(3.0, **UNLABELLED),
+    "soft 3, images times 2": soft(3.0, **UNLABELLED, distill_images_ratio=2.0),
+    "soft 3, cwd 0.3": soft(3.0, **CWD),
+    "soft 1, frs 3": soft(1.0, **FRS),
+    "soft 3, frs 3": soft(3.0, **FRS),
+    "soft 1, frs 3, images": soft(1.0, **FRS, **UNLABELLED),
+    "soft 3, frs 10": soft(3.0, **FRS_10),
+    "soft 1, frs 10, images": soft(1.0, **FRS_10, **UNLABELLED),
+    "soft 1, frs 10": soft(1.0, **FRS_10),
+    "frs 10": features(FRS_10),
+    "frs 3": features(FRS),
     # Variants: learning_variants.py says what they are.
-    "soft 1, frs 3": {**SOFT, **CONSTANT, **FRS, "distill_logit_weight": 1.0},
-    "soft 3, frs 3": {**SOFT, **CONSTANT, **FRS, "distill_logit_weight": 3.0},
-    "soft 1, frs 3, images": {**SOFT, **CONSTANT, **FRS, "distill_logit_weight": 1.0, "distill_images": IMAGES},
-    "soft 3, frs 10": {**SOFT, **CONSTANT, **FRS_10, "distill_logit_weight": 3.0},
-    "soft 1, frs 10, images": {**SOFT, **CONSTANT, **FRS_10, "distill_logit_weight": 1.0, "distill_images": IMAGES},
-    "soft 1, frs 10": {**SOFT, **CONSTANT, **FRS_10, "distill_logit_weight": 1.0},
-    "frs 10": {**OURS, **CONSTANT, **FRS_10, "logit_loss": False},
-    "frs 3": {**OURS, **CONSTANT, **FRS, "logit_loss": False},
-    "soft 3, difference": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
-    "soft 3, difference times 5": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
-    "soft 3, teacher's assignment": {**SOFT, **CONSTANT, "distill_logit_weight": 3.0},
-    # The default with other teachers, and with other feature losses of the weights that are theirs.
-    "online": {**SOFT, **CONSTANT, **FRS_10, "distill_logit_weight": 1.0, "distillonline": True},
-    "ema": {**SOFT, **CONSTANT, **FRS_10, "distill_logit_weight": 1.0, "model_t": "ema"},
-    "soft 1, cwd 0.3": {**SOFT, **CONSTANT, **CWD, "distill_logit_weight": 1.0},
+    "soft 3, difference": soft(3.0),
+    "soft 3, difference times 5": soft(3.0),
+    "soft 3, teacher's assignment": soft(3.0),
+    # The default with other teachers, and with another feature loss.
+    "online": soft(1.0, **FRS_10, distillonline=True),
+    "ema": soft(1.0, **FRS_10, model_t="ema"),
+    "soft 1, cwd 0.3": soft(1.0, **CWD),
 }
 ARMS = {**PRISTINE, **PATCHED}
 
