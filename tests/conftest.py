@@ -114,3 +114,14 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from digits import make_digits
 
     return make_digits(tmp_path_factory.mktemp("digits"), images=20, size=64)
+
+
+@pytest.fixture(scope="session")
+def teach(patched: Callable[[str], Path], digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Return a function that runs a lesson on these images with a patched release, in a folder of its own."""
+    from lessons import lesson
+
+    def taught(release: str, code: str, **settings: Any) -> Any:
+        return lesson(patched(release), tmp_path_factory.mktemp(release), digits, code, **settings)
+
+    return taught

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from lessons import lesson, results
+from lessons import results
 from releases import sample
 from test_resume import RELEASES
 
@@ -65,13 +64,8 @@ report(left=[path.name for path in again.trainer.wdir.iterdir() if "distill" in 
 
 
 @pytest.fixture(scope="module", params=sample("average", RELEASES))
-def run(
-    request: pytest.FixtureRequest,
-    patched: Callable[[str], Path],
-    digits: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Any:
-    return lesson(patched(request.param), tmp_path_factory.mktemp(request.param), digits, SCRIPT, nbs=8)
+def run(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> Any:
+    return teach(request.param, SCRIPT, nbs=8)
 
 
 def test_the_teacher_is_the_average_of_the_students_weights(run: Any) -> None:

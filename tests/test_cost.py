@@ -6,11 +6,9 @@ Seconds are for `tools/step_time.py`; here the work is counted, which comes out 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from lessons import lesson
 from releases import TRAINING_LOOPS
 
 pytestmark = pytest.mark.training
@@ -97,17 +95,11 @@ STEPS = 4
 
 
 @pytest.fixture(scope="module", params=TRAINING_LOOPS)
-def facts(
-    request: pytest.FixtureRequest,
-    patched: Callable[[str], Path],
-    digits: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, Any]:
+def facts(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> dict[str, Any]:
     """Train in each way, in one process."""
-    folder = tmp_path_factory.mktemp(request.param)
     # With SGD, because MuSGD multiplies matrices as well, and as many for images of any size.
     settings = {"nbs": 4, "batch": 4, "warmup_epochs": 0, "optimizer": "SGD"}
-    return lesson(patched(request.param), folder, digits, SCRIPT, **settings).facts
+    return teach(request.param, SCRIPT, **settings).facts
 
 
 @pytest.mark.parametrize("mode", ["default", "features", "offline", "online"])

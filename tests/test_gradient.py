@@ -6,11 +6,9 @@ Each release trains for real, with the weights of the losses set so that one los
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from lessons import lesson
 from releases import TRAINING_LOOPS
 
 pytestmark = pytest.mark.training
@@ -121,16 +119,10 @@ KINDS = dict.fromkeys(TRAINING_LOOPS, ("mgd",)) | {TRAINING_LOOPS[-1]: ALL_KINDS
 
 
 @pytest.fixture(scope="module", params=TRAINING_LOOPS)
-def facts(
-    request: pytest.FixtureRequest,
-    patched: Callable[[str], Path],
-    digits: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> dict[str, Any]:
+def facts(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> dict[str, Any]:
     """Train in each mode, in one process."""
-    folder = tmp_path_factory.mktemp(request.param)
     code = f"KINDS = {KINDS[request.param]}\n{SCRIPT}{MODES}"
-    return lesson(patched(request.param), folder, digits, code, nbs=8, warmup_epochs=0).facts
+    return teach(request.param, code, nbs=8, warmup_epochs=0).facts
 
 
 def test_the_feature_loss_alone_teaches_the_student_and_itself(facts: dict[str, Any]) -> None:
@@ -297,16 +289,11 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module", params=("8.0.136", "8.2.50", "8.4.190"))
-def shares(
-    request: pytest.FixtureRequest,
-    patched: Callable[[str], Path],
-    digits: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Any:
+def shares(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> Any:
     """Measure by how much longer the task's gradient is than that of distillation, for batches of three sizes."""
     untouched = dict.fromkeys(("mosaic", "hsv_h", "hsv_s", "hsv_v", "translate", "scale", "fliplr", "warmup_epochs"), 0)
     code = f"CASES, UNTOUCHED = {CASES!r}, {untouched!r}\n{SHARES}"
-    return lesson(patched(request.param), tmp_path_factory.mktemp(request.param), digits, code, limit=600).facts
+    return teach(request.param, code, limit=600).facts
 
 
 def test_the_share_of_the_gradient_is_the_same_at_any_batch_size(shares: Any) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from lessons import lesson
 from releases import TRAINING_LOOPS
 
 pytestmark = pytest.mark.training
@@ -48,14 +46,9 @@ SHARE = r"Distillation: it sends the student ([\d.]+)% of the gradient that the 
 
 
 @pytest.fixture(scope="module", params=TRAINING_LOOPS)
-def run(
-    request: pytest.FixtureRequest,
-    patched: Callable[[str], Path],
-    digits: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Any:
+def run(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> Any:
     """Make the trainings, in one process."""
-    return lesson(patched(request.param), tmp_path_factory.mktemp(request.param), digits, SCRIPT)
+    return teach(request.param, SCRIPT)
 
 
 def _said(run: Any) -> dict[str, str]:
