@@ -30,6 +30,7 @@ from learning_arms import (
     ARMS,
     CHECK,
     DEFAULT,
+    FIRST_GENERATION,
     FIRST_MASTER,
     FIRST_TEACHER,
     FIRST_TUNING_SEED,
@@ -134,22 +135,16 @@ class Bench:
 
     def _lesson(self, job: Job, data: Path, folder: Path) -> str:
         """Return the code that trains a student."""
-        epochs = job.lesson.epochs
-        pace = epochs // POINTS
+        pace = job.lesson.epochs // POINTS
         paths = {
             TEACHER: lambda: stage.teacher(job.data, job.lesson.teacher_epochs),
             FIRST_TEACHER: lambda: stage.first_teacher(job.data, job.lesson.teacher_epochs),
+            FIRST_GENERATION: lambda: self._first_generation(job, data),
             IMAGES: lambda: data / "images" / ("tuning/many" if job.tuning else "many"),
         }
         arguments = {
-            **stage.SETTINGS,
-            **(stage.AUGMENTATION if job.lesson.augmented else {}),
-            "data": str(data / f"{job.part.replace('/', '-')}.yaml"),
+            **_settings_of_a_student(job, data),
             "project": str(folder),
-            "epochs": epochs,
-            "seed": job.seed,
-            # The start was trained without classes, and upstream goes on with that unless it is told otherwise.
-            "single_cls": False,
             "save_period": pace,
             **{
                 name: str(paths[value]()) if isinstance(value, str) and value in paths else value
@@ -164,6 +159,11 @@ class Bench:
             weights=str(folder / "run/weights"),
             points=[pace * point for point in range(1, POINTS)] if job.seed in CURVES else [],
         )
+
+    def _first_generation(self, job: Job, data: Path) -> Path:
+        """Return the weights of the student that learned alone in the place of this one."""
+        arguments = _settings_of_a_student(job, data)
+        return stage.model(job.data, job._replace(arm="alone").slug, str(stage.start(job.data)), **arguments)
 
     def _row(self, job: Job, facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         patched = job.arm in PATCHED
@@ -184,6 +184,19 @@ class Bench:
             "machine": machine(),
             "date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M}",
         }
+
+
+def _settings_of_a_student(job: Job, data: Path) -> dict[str, Any]:
+    """Return the arguments that all arms of a job share."""
+    return {
+        **stage.SETTINGS,
+        **(stage.AUGMENTATION if job.lesson.augmented else {}),
+        "data": str(data / f"{job.part.replace('/', '-')}.yaml"),
+        "epochs": job.lesson.epochs,
+        "seed": job.seed,
+        # The start was trained without classes, and upstream goes on with that unless it is told otherwise.
+        "single_cls": False,
+    }
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 # Stand for paths in the arguments of an arm.
-TEACHER, FIRST_TEACHER, IMAGES = "TEACHER", "FIRST TEACHER", "IMAGES"
+TEACHER, FIRST_TEACHER, FIRST_GENERATION, IMAGES = "TEACHER", "FIRST TEACHER", "FIRST GENERATION", "IMAGES"
 BATCH = 16
 FIRST_TUNING_SEED = 100
 
@@ -21,6 +21,7 @@ class Regime(NamedTuple):
     augmented: bool = True
     steps: int = 1280
     teacher_epochs: int = 16
+    pair: str = ""  # the regime of the runs alone that its runs are compared with; itself, unless it is given
 
     @property
     def epochs(self) -> int:
@@ -30,8 +31,10 @@ class Regime(NamedTuple):
 
 REGIMES = {
     "few": Regime("few", 128),
-    "unlabelled": Regime("few", 128, unlabelled=True),
+    "unlabelled": Regime("few", 128, unlabelled=True, pair="few"),
     "all": Regime("all", 1024),
+    "long": Regime("few", 128, steps=3840),
+    "long unlabelled": Regime("few", 128, unlabelled=True, steps=3840, pair="long"),
     "plain": Regime("few", 128, augmented=False),
 }
 
@@ -79,6 +82,9 @@ PATCHED: dict[str, dict[str, Any]] = {
     "soft 1, frs 3, images": soft(1.0, **FRS, **UNLABELLED),
     "soft 3, frs 10": soft(3.0, **FRS_10),
     "soft 1, frs 10, images": soft(1.0, **FRS_10, **UNLABELLED),
+    "soft 3, frs 10, images": soft(3.0, **FRS_10, **UNLABELLED),
+    "soft 1, frs 10, images times 2": soft(1.0, **FRS_10, **UNLABELLED, distill_images_ratio=2.0),
+    "soft 1, frs 10, images times 3": soft(1.0, **FRS_10, **UNLABELLED, distill_images_ratio=3.0),
     "soft 1, frs 10": soft(1.0, **FRS_10),
     "frs 10": features(FRS_10),
     "frs 3": features(FRS),
@@ -86,10 +92,16 @@ PATCHED: dict[str, dict[str, Any]] = {
     "soft 3, difference": soft(3.0),
     "soft 3, difference times 5": soft(3.0),
     "soft 3, teacher's assignment": soft(3.0),
-    # The default with other teachers, and with another feature loss.
+    "soft 1, frs 10, ramp": soft(1.0, **FRS_10),
+    # The default with other teachers, and with each of the other feature losses of the weight that it has by default.
     "online": soft(1.0, **FRS_10, distillonline=True),
     "ema": soft(1.0, **FRS_10, model_t="ema"),
+    "born again": soft(1.0, **FRS_10, model_t=FIRST_GENERATION),
     "soft 1, cwd 0.3": soft(1.0, **CWD),
+    "soft 1, mimic 0.5": soft(1.0, distill_feat_type="mimic", distill_feat_weight=0.5),
+    "soft 1, mgd 0.1": soft(1.0, distill_feat_type="mgd", distill_feat_weight=0.1),
+    "soft 1, pkd 1": soft(1.0, distill_feat_type="pkd", distill_feat_weight=1.0),
+    "soft 1, relation 10": soft(1.0, distill_feat_type="relation", distill_feat_weight=10.0),
 }
 ARMS = {**PRISTINE, **PATCHED}
 

@@ -97,27 +97,33 @@ def student() -> Path:
 def teacher(name: str, epochs: int) -> Path:
     """Return the weights of a data set's teacher: trained on its images as they are, then moved and scaled."""
     first = first_teacher(name, epochs)
-    return _model(name, f"teacher-{epochs}-moved", str(first), "teacher", epochs=TEACHER_MOVED, **AUGMENTATION)
+    images = _part(name, "teacher")
+    return model(name, f"teacher-{epochs}-moved", str(first), data=images, epochs=TEACHER_MOVED, **AUGMENTATION)
 
 
 def first_teacher(name: str, epochs: int) -> Path:
     """Return the weights of the teacher before it has seen moved and scaled images, which the first runs had."""
-    return _model(name, f"teacher-{epochs}", TEACHER, "teacher", epochs=epochs)
+    return model(name, f"teacher-{epochs}", TEACHER, data=_part(name, "teacher"), epochs=epochs)
 
 
 def start(name: str) -> Path:
     """Return the weights that all students of a data set start from: it knows where things are, not what they are."""
-    return _model(name, "start", str(student()), "start", epochs=20, single_cls=True)
+    return model(name, "start", str(student()), data=_part(name, "start"), epochs=20, single_cls=True)
 
 
-def _model(name: str, role: str, model: str, part: str, **options: Any) -> Path:
+def _part(name: str, part: str) -> str:
+    """Return the description of a part of a data set."""
+    return str(data(name) / f"{part}.yaml")
+
+
+def model(name: str, role: str, begin: str, **options: Any) -> Path:
+    """Return the weights of a model that some runs of a data set need: trained in the pristine release, once."""
     folder = HOME / f"{name}-models" / role
     weights = folder / "run/weights/last.pt"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not (folder / "complete").exists():
-            arguments = {**SETTINGS, "data": str(data(name) / f"{part}.yaml"), "project": str(folder), **options}
-            script = TRAIN.format(model=model, arguments=arguments)
+            script = TRAIN.format(model=begin, arguments={**SETTINGS, "project": str(folder), **options})
             execute(pristine_tree(), folder, script, limit=7200, variables=ONE_THREAD)
             (folder / "complete").touch()
     return weights

@@ -52,9 +52,25 @@ def lost(self, *args, **kwargs):
 Distiller.watch, DetectionTrainer.preprocess_batch, v8DetectionLoss.__call__ = look, prepared, lost
 """
 
+# The feature loss counts from nothing to its whole over the warm-up of upstream: its convolutions begin at random.
+RAMP = """
+from ultralytics.utils.distill_gradient import warmup_steps
+from ultralytics.utils.distiller import Distiller
+
+schedule = Distiller._schedule
+
+def ramped(self):
+    counts, (step, steps) = schedule(self), self._step()
+    counts["feature"] *= min(1, step / warmup_steps(self.args, steps // self.trainer.epochs))
+    return counts
+
+Distiller._schedule = ramped
+"""
+
 # By the name of the arm.
 VARIANTS = {
     "soft 3, difference": DIFFERENCE.replace("{factor}", "1.0"),
     "soft 3, difference times 5": DIFFERENCE.replace("{factor}", "5.0"),
     "soft 3, teacher's assignment": ASSIGNMENT,
+    "soft 1, frs 10, ramp": RAMP,
 }
