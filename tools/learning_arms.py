@@ -93,6 +93,7 @@ PATCHED: dict[str, dict[str, Any]] = {
     "soft 3, difference times 5": soft(3.0),
     "soft 3, teacher's assignment": soft(3.0),
     "soft 1, frs 10, ramp": soft(1.0, **FRS_10),
+    "soft 1, frs 10, crossed": soft(1.0, **FRS_10),
     # The default with other teachers, and with each of the other feature losses of the weight that it has by default.
     "online": soft(1.0, **FRS_10, distillonline=True),
     "ema": soft(1.0, **FRS_10, model_t="ema"),

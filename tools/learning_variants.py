@@ -67,10 +67,42 @@ def ramped(self):
 Distiller._schedule = ramped
 """
 
+# CrossKD (arXiv 2306.11369): the student's features, with the teacher's channels, go through the teacher's head, and
+# what comes out is compared with what the teacher puts out.
+CROSS = """
+from ultralytics.utils.distill_pairs import choose_layers, channels, classes_by_name
+from ultralytics.utils.distill_response import SoftTargets
+from ultralytics.utils.distiller import Distiller
+from torch import nn
+
+begin, compare = Distiller.__init__, Distiller._compare
+
+def began(self, trainer):
+    begin(self, trainer)
+    student, teacher = trainer.model, trainer.model_t
+    layers = zip((student, teacher), choose_layers(student, teacher, None, eight=False))
+    widths = [channels("model", model, chosen) for model, chosen in layers]
+    trainer.distillloss.cross = nn.ModuleList(nn.Conv2d(*pair, 1) for pair in zip(*widths))
+    self.trained = list(trainer.distillloss.parameters())
+    self.cross = SoftTargets(teacher, teacher, self.args, classes_by_name(teacher.names, teacher.names))
+
+def compared(self, features_s, logits_s, features_t, logits_t):
+    terms = compare(self, features_s, logits_s, features_t, logits_t)
+    head = self.trainer.model_t.model[-1]
+    maps = [align(s) for align, s in zip(self.trainer.distillloss.cross, features_s)]
+    crossed = [torch.cat([box(x), cls(x)], 1) for box, cls, x in zip(head.cv2, head.cv3, maps)]
+    name, outputs = next(iter(logits_t.items()))
+    terms["logit"] = terms["logit"] + self.cross({name: crossed}, {name: outputs}, {name: 1.0})
+    return terms
+
+Distiller.__init__, Distiller._compare = began, compared
+"""
+
 # By the name of the arm.
 VARIANTS = {
     "soft 3, difference": DIFFERENCE.replace("{factor}", "1.0"),
     "soft 3, difference times 5": DIFFERENCE.replace("{factor}", "5.0"),
     "soft 3, teacher's assignment": ASSIGNMENT,
     "soft 1, frs 10, ramp": RAMP,
+    "soft 1, frs 10, crossed": CROSS,
 }
