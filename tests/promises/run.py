@@ -57,6 +57,13 @@ BREAKS = (
         "several_processes::gradient_of_one and parts and 8.3.200",
     ),
     Break(
+        "distillation counts as much in a batch of any size",
+        RUN,
+        "size, terms = self._terms(batch)",
+        "size, terms = 16, self._terms(batch)[1]",
+        "gradient::same_at_any_batch_size and 8.4.190",
+    ),
+    Break(
         "a resumed run has the same feature loss",
         RUN,
         '            de_parallel(self.trainer.distillloss).load_state_dict(state["distillloss"])\n',
