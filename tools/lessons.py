@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,11 +37,14 @@ def lesson(
     data: Path,
     code: str,
     variables: dict[str, str] | None = None,
-    python: Path | str = sys.executable,
+    python: Path | None = None,
     limit: float = 300,
     **settings: Any,
 ) -> Run:
-    """Run code with a release and the names of `isolated/classroom.py`; all its trainings have these settings."""
+    """Run code with a release and the names of `isolated/classroom.py`; all its trainings have these settings.
+
+    It runs in a fork of this Python, unless it is to run with another one.
+    """
     common = json.dumps({**QUICK, "data": str(data), "project": str(folder), **settings})
     code = "import torch\nfrom ultralytics import YOLO\nfrom classroom import *\n\n" + textwrap.dedent(code)
     return execute(tree, folder, code, common, variables=variables, python=python, limit=limit)

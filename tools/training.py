@@ -4,12 +4,13 @@
     run = execute(tree, folder, "from ultralytics import YOLO; ...")          # anything, with that release imported
 
 The process imports ultralytics from the tree, knows no other configuration than its own, and cannot reach the network.
-Starting one costs 3 seconds of imports, so a test that has several questions asks them in one process: the code calls
-`report(name=value, ...)` for each answer, and `run.facts` holds them all.
+The code calls `report(name=value, ...)` for each answer, and `run.facts` holds them all. An interpreter starts for it,
+or, without a `python`, a fork of one that has PyTorch imported, which saves five seconds: see `fork_server.py`.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import os
@@ -17,10 +18,11 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
-ISOLATED = Path(__file__).resolve().parent / "isolated"
+from fork_server import ISOLATED, Forked, fork
 
 # What makes a training short. `workers=0`, because starting one takes longer than loading a few images; `plots=False`,
 # because drawing takes longer than training; `deterministic=False`, because it imports PyTorch's compiler, which takes
@@ -49,6 +51,10 @@ def report(**facts):
     print({MARK!r} + json.dumps(facts), flush=True)
 
 """
+
+
+# What starts a script, with its arguments, in a folder, with these variables, and has it print to a file.
+Start = Callable[[list[str], Path, dict[str, str], IO[bytes]], "subprocess.Popen[bytes] | Forked"]
 
 
 class Run(NamedTuple):
@@ -90,20 +96,22 @@ def execute(
     folder: Path,
     code: str,
     *arguments: str,
-    python: Path | str = sys.executable,
+    python: Path | str | None = sys.executable,
     limit: float = 600,
     variables: dict[str, str] | None = None,
     fails: bool = False,
 ) -> Run:
     """Run code with the release in `tree` first on the path, in `folder`, which is created.
 
-    With `fails`, the process has to exit with an error, and it is an error if it does not.
+    With `fails`, the process has to exit with an error, and it is an error if it does not. Without a `python`, it is a
+    fork of this one that has PyTorch imported.
     """
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "script.py"
     script.write_text(PRELUDE + textwrap.dedent(code), encoding="utf-8")
     environment = {**isolated_variables(tree, folder / "config"), **(variables or {})}
-    log = _run([str(python), str(script), *arguments], folder, environment, limit, fails)
+    start = functools.partial(_start, python) if python else fork
+    log = _run(start, [str(script), *arguments], folder, environment, limit, fails)
     facts: dict[str, Any] = {}
     for line in log.splitlines():
         # A progress bar may have left its own text before the mark.
@@ -143,14 +151,21 @@ def _give_font(config: Path) -> None:
         shutil.copyfile(font, folder / "Arial.ttf")
 
 
-def _run(command: list[str], folder: Path, environment: dict[str, str], limit: float, fails: bool) -> str:
-    """Run a command to its end and return what it printed, which is kept in `folder/log.txt`, too."""
+def _start(
+    python: Path | str, command: list[str], folder: Path, variables: dict[str, str], output: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start an interpreter in a session of its own, so that the workers of a multi-process training end with it."""
+    command = [str(python), *command]
+    return subprocess.Popen(
+        command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    )
+
+
+def _run(start: Start, command: list[str], folder: Path, variables: dict[str, str], limit: float, fails: bool) -> str:
+    """Run a process to its end and return what it printed, which is kept in `folder/log.txt`, too."""
     log = folder / "log.txt"
     with log.open("wb") as output:
-        # A session of its own, so that the workers of a multi-process training end with it.
-        process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        process = start(command, folder, variables, output)
         try:
             code = process.wait(timeout=limit)
         except subprocess.TimeoutExpired:
@@ -162,11 +177,11 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], limit: f
     return log.read_text(encoding="utf-8", errors="replace")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes] | Forked) -> None:
     """End a process, and those that it started, if they have not ended."""
     if process.poll() is None:
         os.killpg(process.pid, 9)
-        process.wait()
+        process.wait(timeout=60)
 
 
 def _tail(log: Path, lines: int = 40) -> str:
