@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from commanded import invoke
 from lessons import lesson, results
+from releases import NEWEST
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.training(core=(NEWEST,))
 
 OWN = """
 from pathlib import Path

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from lessons import results
-from releases import sample
+from releases import NEWEST, sample
 from test_resume import RELEASES
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.training(core=(NEWEST,))
 
 SCRIPT = """
 def flat(model):

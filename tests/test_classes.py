@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from lessons import lesson
+from releases import NEWEST
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.training(core=(NEWEST,))
 
 # One teacher several times, with its classes in another order, with some more, and with other names. Of each the loss
 # of the first step is looked at.

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from releases import TRAINING_LOOPS
+from releases import NEWEST, TRAINING_LOOPS
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.training(core=(NEWEST,))
 
 # Counts calls by global hooks, so that the models themselves are left alone.
 SCRIPT = """

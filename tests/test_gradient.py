@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from releases import TRAINING_LOOPS
+from releases import NEWEST, TRAINING_LOOPS
 
 pytestmark = pytest.mark.training
 
@@ -296,6 +296,7 @@ def shares(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> Any:
     return teach(request.param, code, limit=600).facts
 
 
+@pytest.mark.training(core=(NEWEST,))
 def test_the_share_of_the_gradient_is_the_same_at_any_batch_size(shares: Any) -> None:
     for case in CASES:
         small, middle, large = (shares["shares"][case][size] for size in ("4", "16", "64"))
@@ -305,6 +306,7 @@ def test_the_share_of_the_gradient_is_the_same_at_any_batch_size(shares: Any) ->
             assert [small, large] == pytest.approx([middle, middle], rel=0.1), case
 
 
+@pytest.mark.training(core=(NEWEST,))
 def test_the_share_of_the_gradient_is_the_same_when_steps_are_summed(shares: Any) -> None:
     """With nbs=16, upstream takes four steps of four images for one of sixteen."""
     default, tutorial = (shares["summed"][case] for case in ("default", "tutorial"))

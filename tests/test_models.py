@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from lessons import lesson
-from releases import version_key
+from releases import NEWEST, version_key
 
 pytestmark = pytest.mark.training
 
@@ -156,6 +156,7 @@ report(untouched=before == {k: str(v) for k, v in vars(teacher.model[-1]).items(
 """
 
 
+@pytest.mark.training(core=(NEWEST,))
 @pytest.mark.parametrize("release", RELEASES)
 def test_a_step_reaches_all_layers_and_branches(release: str, patched: Callable[[str], Path], tmp_path: Path) -> None:
     from digits import make_digits

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from releases import TRAINING_LOOPS
+from releases import NEWEST, TRAINING_LOOPS
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.training(core=(NEWEST,))
 
 # One step of each training, from the same start: the share is the last step's, which is the first.
 SCRIPT = """

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import pytest
 from lessons import lesson
-from releases import version_key
+from releases import NEWEST, version_key
 
-pytestmark = pytest.mark.training
+pytestmark = pytest.mark.training(core=(NEWEST,))
 
 RELEASES = ("8.2.50", "8.4.190")
 

@@ -65,6 +65,8 @@ PINNED = (
 # `make thorough` trains with all.
 CORE = (OLDEST, "8.0.150", "8.2.50", "8.3.200", "8.4.190")
 
+NEWEST = CORE[-1]
+
 # A release of every way in which the training loop was written around what we change in it.
 TRAINING_LOOPS = ("8.0.150", "8.2.50", "8.3.150", "8.3.200", "8.4.0", "8.4.60", "8.4.190")
 
