@@ -17,6 +17,7 @@ from .distill_gradient import measure_shares, warmup_steps
 from .distill_images import ImageStream
 from .distill_models import de_parallel
 from .distill_optimizer import BeforeSteps
+from .distill_outcome import tell_outcome
 from .distill_pairs import Classes, channels, check_pair, choose_layers, classes_by_number, common_branches
 from .distill_response import RESPONSE_LOSSES, confidences
 from .distill_setup import read_checkpoint, replacing
@@ -334,6 +335,7 @@ def finish_distillation(trainer):
     if trainer.model_t is None:
         return
     trainer.distiller.tell()
+    tell_outcome(trainer)
     state = trainer.wdir / STATE
     if state.exists():
         state.unlink()
