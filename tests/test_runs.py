@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import json
 import re
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from click.testing import CliRunner, Result
 
 from distillpatch.cli import main
 from distillpatch.comparison import compare_folders, interval
-from distillpatch.report.page import columns
-from distillpatch.report.runs import run_names, teacher_name
+from distillpatch.report.page import Output, columns, write
+from distillpatch.report.runs import comparison_page, run_names, teacher_name
 from distillpatch.runs import read_run
 
 HEADER = "epoch,time,train/box_loss,train/dfeaLoss,train/dlogitLoss,metrics/mAP50(B),metrics/mAP50-95(B),val/box_loss"
@@ -80,7 +81,9 @@ def test_seeds_are_paired(tmp_path: Path) -> None:
     assert way["gains"] == pytest.approx([0.03, 0.01, 0.02])
     # By hand: 0.02 +- 4.303 * 0.01 / sqrt(3).
     assert way["mean_gain"] == pytest.approx(0.02) and way["interval"] == pytest.approx([-0.00484, 0.04484], abs=1e-5)
-    assert "+0.0200 from 3 seeds, but the interval includes 0: it may be chance." in told(tmp_path)
+    assert "+0.0200 from 3 seeds; the 95 % interval, -0.0048 to +0.0448, includes 0: it may be chance." in told(
+        tmp_path
+    )
     (note,) = found["notes"]
     assert "taught9: no run without a teacher to compare with; the nearest, " in note and "seed=0 and not 9" in note
 
@@ -97,7 +100,32 @@ def test_a_gain_beyond_chance_is_said(tmp_path: Path) -> None:
     for seed in range(3):
         make(tmp_path / f"alone{seed}", 0.3 + seed / 10, seed=seed)
         make(tmp_path / f"taught{seed}", 0.4 + seed / 10, seed=seed, teacher="t.pt")
-    assert "B: +0.1000 from 3 seeds, and the interval excludes 0: more than chance alone." in told(tmp_path)
+    assert "B: +0.1000 from 3 seeds; the 95 % interval, +0.1000 to +0.1000, excludes 0: more than chance." in told(
+        tmp_path
+    )
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_terminal_gets_one_line_a_run(width: int, tmp_path: Path) -> None:
+    """Long names are cut in the middle, since it is their ends that differ."""
+    teacher = make(tmp_path / "teachers" / "yolov8l-of-all-the-labels-for-300-epochs", 0.9) / "weights/best.pt"
+    losses = "distill_feat_type: frs\ndistill_feat_weight: 10.0\n"
+    for seed in range(2):
+        make(tmp_path / "runs" / f"yolov8n-alone-with-128-labels-seed{seed}", 0.3, 0.4, seed=seed)
+        name = f"yolov8n-frs-soft-default-recipe-128-labels-seed{seed}"
+        make(tmp_path / "runs" / name, 0.4, 0.5, seed=seed, teacher=str(teacher), more=losses)
+    stream = io.StringIO()
+    page = comparison_page(compare_folders([tmp_path / "runs"], None, "best"), width, pictures=True)
+    write(page, Output(stream, True, False, width))
+    tables, _, verdicts = stream.getvalue().partition("epoch 1")
+    assert max(map(columns, tables.splitlines())) <= width
+    rows = re.findall(r"(?m)^[AB]  (\S+seed\d) +(\d) +2  0\.\d+ ", tables)
+    assert [(name[:10], name[-5:], seed) for name, seed in rows] == [
+        (name, f"seed{seed}", str(seed)) for name in ("yolov8n-al", "yolov8n-fr") for seed in range(2)
+    ]
+    assert all(("…" in name) == (width == 80) for name, _ in rows)
+    assert re.search(r"(?m)^B  teachers/\S+/best\.pt +frs x 10", tables)
+    assert "the 95 % interval" in verdicts
 
 
 def test_how_much_of_the_gap_is_closed(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from typing import Any, NamedTuple, TextIO
 
 COLOR = ("auto", "always", "never")
 
+# How narrow a column of text may become before names are cut.
+_FOLDED = 16
+
 
 class Span(NamedTuple):
     """A piece of a line, and its style in rich's words: "bold", "red", "dim". A pipe gets the text alone."""
@@ -42,8 +45,8 @@ class Table:
     """A table without lines around it.
 
     Attributes:
-        titles: The head of each column; one that starts with ">" is of a column that is aligned to the right, one that
-            starts with "~" of a column that is cut where a terminal is too narrow.
+        titles: The head of each column, after a sign: ">" is of a column that is aligned to the right; where a terminal
+            is too narrow, "~" is of a column that is cut, and "^" of one of names, which are cut in the middle.
         rows: The cells of each row.
     """
 
@@ -58,12 +61,17 @@ class Table:
     @property
     def heads(self) -> list[str]:
         """The head of each column."""
-        return [title.lstrip(">~") for title in self.titles]
+        return [title.lstrip(">~^") for title in self.titles]
 
     @property
     def is_cut(self) -> list[bool]:
         """Whether each column is cut to the width of a terminal."""
         return [title.startswith("~") for title in self.titles]
+
+    @property
+    def is_named(self) -> list[bool]:
+        """Whether each column is one of names."""
+        return [title.startswith("^") for title in self.titles]
 
 
 Block = str | Line | Table
@@ -143,17 +151,18 @@ def _write_rich(blocks: Iterable[Block], out: Output) -> None:
         renderable: Any
         if isinstance(block, Table):
             renderable = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" * out.has_color)
-            for index, (head, right, cut) in enumerate(zip(block.heads, block.is_right, block.is_cut, strict=True)):
+            kinds = zip(block.heads, block.is_right, block.is_cut, block.is_named, strict=True)
+            for index, (head, right, cut, named) in enumerate(kinds):
                 renderable.add_column(
                     head,
                     justify="right" if right else "left",
                     overflow="fold",
-                    no_wrap=right or cut,
+                    no_wrap=right or cut or named,
                     min_width=_natural(block, index)
                     if any(block.is_cut) and index < block.is_cut.index(True)
                     else None,
                 )
-            for row in _cut(block, out.width):
+            for row in _cut(block, out.width) if any(block.is_cut) else _shortened(block, out.width):
                 renderable.add_row(*map(text, row))
         else:
             cells = block.spans if isinstance(block, Line) else (block,)
@@ -172,8 +181,6 @@ def _cut(table: Table, width: int) -> list[list[Cell]]:
     The first column that may be cut has what those before it leave; if one follows it, that has a third of the width.
     """
     rows = [[*row] for row in table.rows]
-    if True not in table.is_cut:
-        return rows
     at = table.is_cut.index(True)
     rest = width // 3 if at + 1 < len(table.titles) else 0
     room = max(10, width - rest - sum(_natural(table, column) + 2 for column in range(at)))
@@ -182,6 +189,37 @@ def _cut(table: Table, width: int) -> list[list[Cell]]:
         if columns(_text(cell)) > room:
             row[at] = _text(cell)[: room - 1] + "…"
     return rows
+
+
+def _shortened(table: Table, width: int) -> list[list[Cell]]:
+    """Return the rows of a table, names cut in the middle, the longest column first, if a terminal is too narrow.
+
+    The ends are kept, in which the names of runs differ. Other text gives way before them: it is folded.
+    """
+    widths = [_natural(table, column) for column in range(len(table.titles))]
+    folded = [min(w, _FOLDED) if title[:1].isalpha() else w for w, title in zip(widths, table.titles, strict=True)]
+    names = [column for column, named in enumerate(table.is_named) if named]
+    while names and sum(folded) + 2 * len(folded) - 2 > width:
+        longest = max(names, key=lambda column: folded[column])
+        if folded[longest] <= _FOLDED // 2:
+            break
+        folded[longest] -= 1
+    rows = [[*row] for row in table.rows]
+    for row in rows:
+        for column in names:
+            row[column] = _middle_out(row[column], folded[column])
+    return rows
+
+
+def _middle_out(cell: Cell, room: int) -> Cell:
+    """Return a cell that is as wide as there is room for, without its middle if need be."""
+    text = _text(cell)
+    if columns(text) <= room:
+        return cell
+    head, tail = text[: len(text) // 2], text[len(text) // 2 :]
+    while columns(head) + columns(tail) >= room:
+        head, tail = (head[:-1], tail) if columns(head) >= columns(tail) else (head, tail[1:])
+    return f"{head}…{tail}"
 
 
 def _plain(block: Block) -> list[str]:

@@ -30,7 +30,7 @@ def comparison_page(comparison: Comparison, width: int, *, pictures: bool) -> It
     yield _ways_table(comparison.ways)
     yield ""
     yield Table(
-        ("", "run", ">seed", ">epochs", ">best", ">epoch", ">last", ">gain", ">of gap"),
+        ("", "^run", ">seed", ">epochs", ">best", ">epoch", ">last", ">gain", ">of gap"),
         [
             _score_row(number, score, by_run[score.run.folder])
             for number, way in enumerate(comparison.ways)
@@ -107,11 +107,11 @@ def teacher_name(teacher: str | None) -> str:
 
 def _ways_table(ways: Sequence[Way]) -> Table:
     """Return what each way of training gave; columns that say nothing of these runs are left out."""
-    titles = ("", "model", "teacher", "losses", ">runs", ">mean", ">gain", "95 % interval", ">of gap")
+    titles = ("", "^model", "^teacher", "losses", ">runs", ">mean", ">gain", ">of gap")
     rows = [_way_row(number, way) for number, way in enumerate(ways)]
     models = {way.scores[0].run.model for way in ways}
     idle = {i for i, title in enumerate(titles) if title and not any(row[i] for row in rows)}
-    idle |= {titles.index("model")} if len(models) < 2 else set()
+    idle |= {titles.index("^model")} if len(models) < 2 else set()
     kept = [i for i in range(len(titles)) if i not in idle]
     return Table([titles[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
@@ -127,7 +127,6 @@ def _way_row(number: int, way: Way) -> list[Cell]:
         str(len(way.scores)),
         _number(way.mean),
         _signed(gain, way.interval),
-        "" if way.interval is None else f"{way.interval[0]:+.4f} to {way.interval[1]:+.4f}",
         f"{100 * sum(closed) / len(closed):.0f} %" if closed else "",
     ]
 
@@ -169,10 +168,14 @@ def _verdicts(comparison: Comparison) -> Iterator[Line]:
         gain = sum(way.gains) / len(way.gains)
         if way.interval is None:
             hint = "from one seed. Another seed alone may change as much: train with seed=1 and seed=2, too."
-        elif way.interval[0] <= 0 <= way.interval[1]:
-            hint = f"from {len(way.gains)} seeds, but the interval includes 0: it may be chance. More seeds would show."
         else:
-            hint = f"from {len(way.gains)} seeds, and the interval excludes 0: more than chance alone."
+            low, high = way.interval
+            sure = (
+                "includes 0: it may be chance. More seeds would show."
+                if low <= 0 <= high
+                else "excludes 0: more than chance."
+            )
+            hint = f"from {len(way.gains)} seeds; the 95 % interval, {low:+.4f} to {high:+.4f}, {sure}"
         yield Line(letter, f": {gain:+.4f} {hint}")
 
 

@@ -117,4 +117,11 @@ BREAKS = (
         "import gc\nimport unittest.mock\nimport importlib\nimportlib.import_module('torch')\n",
         "cli::heavy",
     ),
+    Break(
+        "a run is one line of a terminal, whose ends are there",
+        "distillpatch/report/page.py",
+        "        folded[longest] -= 1\n",
+        "        break\n",
+        "runs::one_line_a_run",
+    ),
 )
