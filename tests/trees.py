@@ -83,3 +83,37 @@ def copy(source: Path, target: Path) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target, symlinks=True, copy_function=copy_or_link)
     return target
+
+
+def stamps(root: Path) -> dict[str, tuple[int, ...]]:
+    """Return what tells whether anything below a folder was written since: a look at each file, and the folders."""
+    found: dict[str, tuple[int, ...]] = {}
+    for folder, _, names in os.walk(root):
+        found[folder] = ()
+        for name in names:
+            status = os.lstat(place := os.path.join(folder, name))  # noqa: PTH118 - thousands of times
+            found[place] = (status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return found
+
+
+class Fresh:
+    """A place that holds a copy of a tree again and again; a copy that nobody has written to is used again.
+
+    Attributes:
+        untouched: Whether nothing was written to the copy since it was asked for.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._source: Path | None = None
+        self._stamps: dict[str, tuple[int, ...]] = {}
+
+    def __call__(self, source: Path) -> Path:
+        if source != self._source or not self.untouched:
+            copy(source, self._place)
+            self._source, self._stamps = source, stamps(self._place)
+        return self._place
+
+    @property
+    def untouched(self) -> bool:
+        return stamps(self._place) == self._stamps
