@@ -9,6 +9,13 @@ ARGUMENTS = "patches/distill_arguments.py"
 
 BREAKS = (
     Break(
+        "the arguments of a run without a teacher are those of the pristine release",
+        SETUP,
+        "        return None\n    complete_arguments(args)\n",
+        "        complete_arguments(args)\n        return None\n    complete_arguments(args)\n",
+        "to_and_fro::patched_release_leaves and 8.4.190",
+    ),
+    Break(
         "without a teacher the numbers are the pristine release's",
         SETUP,
         "    args = trainer.args\n    if trainer.resume:",
