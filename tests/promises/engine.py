@@ -303,6 +303,6 @@ BREAKS = (
         PLAN,
         "            check_compiles(path, after)\n",
         "            pass\n",
-        "plan::would_not_parse",
+        "edit::would_not_parse",
     ),
 )
