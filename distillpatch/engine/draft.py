@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Sequence
 
 from distillpatch.engine.edit import Edit, splice
 from distillpatch.engine.source import Source
@@ -38,6 +39,24 @@ class Draft:
         for step in reversed(self._steps):
             offset = _before(step, offset)
         return self.original.line_of(offset)
+
+    def changed_lines(self, lines: Collection[int]) -> list[str]:
+        """Return the lines of the draft that some lines of the file as it was became, without those left as they were.
+
+        Args:
+            lines: The numbers of the lines of the file as it was; at least one.
+        """
+
+        def came_from(number: int) -> int:
+            return self.original_line(self.source.offset(number, 0))
+
+        numbers = range(1, self.source.line_count + 1)
+        # The steps keep the order of the lines.
+        first = bisect_left(numbers, min(lines), key=came_from)
+        last = bisect_right(numbers, max(lines), key=came_from)
+        were = {self.original.line_text(line) for line in lines}
+        became = [self.source.line_text(number) for number in numbers[first:last] if came_from(number) in lines]
+        return [text for text in became if text not in were]
 
 
 def _before(step: Sequence[Edit], offset: int) -> int:

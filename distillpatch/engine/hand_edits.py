@@ -88,15 +88,39 @@ class Removal:
         scopes = self.drafts[path].original.scopes(scope) if path in self.drafts else []
         return scopes[0].first_line if scopes else 1
 
+    def replaced(self, extent: Extent) -> list[str]:
+        """Return the code that edits took the place of; none of a file in which something is in the way."""
+        if extent.path not in self.drafts or any(obstacle.path == extent.path for obstacle in self.obstacles):
+            return []
+        return [text.strip() for text in self.drafts[extent.path].changed_lines(extent.lines)]
 
-def edit_lines(edits: Iterable[HandEdit]) -> list[str]:
-    """Return a line for each modification and each file: where its edits are, and what it is."""
+
+@dataclass(frozen=True)
+class Extent:
+    """All that was made by hand of one modification in one file.
+
+    Attributes:
+        modification: The modification.
+        path: The file.
+        lines: The numbers of its lines, in order.
+    """
+
+    modification: Modification
+    path: str
+    lines: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.path}:{_spans(self.lines)}: {self.modification}"
+
+
+def extents(edits: Iterable[HandEdit]) -> list[Extent]:
+    """Return where edits are, those of one modification in one file together, by modification."""
     found: dict[tuple[str, Modification], set[int]] = {}
     for edit in edits:
         lines = found.setdefault((edit.path, edit.modification), set())
         lines.update(range(edit.first_line, edit.last_line + 1))
     places = sorted(found.items(), key=lambda item: item[0][1].number)
-    return [f"{path}:{_spans(sorted(lines))}: {modification}" for (path, modification), lines in places]
+    return [Extent(modification, path, tuple(sorted(lines))) for (path, modification), lines in places]
 
 
 def _spans(lines: Iterable[int]) -> str:

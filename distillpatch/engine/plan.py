@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from distillpatch.change import FileChange
 from distillpatch.engine.edit import Edit, splice
-from distillpatch.engine.hand_edits import HandEdit, Removal, edit_lines
+from distillpatch.engine.hand_edits import Extent, HandEdit, Removal, extents
 from distillpatch.engine.hand_made_files import is_idle
 from distillpatch.engine.landing import Ambiguity, Misfit, edits, occurrences
 from distillpatch.engine.modification import Alternative, Hunk, Modification
@@ -184,7 +184,7 @@ def require(plan: Plan) -> Plan:
             modification does not fit, with all that is needed to add an alternative for it.
     """
     if plan.by_hand:
-        found = "\n".join(f"  {line}" for line in found_by_hand(plan))
+        found = "\n".join(line for extent in found_by_hand(plan) for line in _shown(extent, plan.removal))
         raise PlanError(
             "this checkout has these modifications already: they were made by hand, or it was patched and its "
             f"distillpatch state was deleted, or it has something of its own by the same name:\n{found}\n"
@@ -242,11 +242,16 @@ def explain(outcome: Outcome, release: str) -> str:
     return "\n".join(lines).rstrip()
 
 
-def found_by_hand(plan: Plan) -> list[str]:
-    """Return a line for each modification that was made by hand, and each file: where it is, and what it is."""
+def found_by_hand(plan: Plan) -> list[Extent]:
+    """Return where each modification was made by hand."""
     signs = [HandEdit(modification, place.path, place.line, place.line) for modification, place in plan.by_hand]
     # What would be taken out says where an edit begins and ends.
-    return edit_lines([*signs, *(plan.removal.edits if plan.removal else ())]) if signs else []
+    return extents([*signs, *(plan.removal.edits if plan.removal else ())]) if signs else []
+
+
+def _shown(extent: Extent, removal: Removal | None) -> list[str]:
+    """Return where a modification was made by hand and, where it took the place of code, that code."""
+    return [f"  {extent}", *(f"    without it: {code}" for code in (removal.replaced(extent) if removal else ()))]
 
 
 def paths(patch_set: PatchSet) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from distillpatch.commands import Reached, Situation, Standing
-from distillpatch.engine.hand_edits import edit_lines
+from distillpatch.engine.hand_edits import extents
 from distillpatch.ledger.survey import Condition
 from distillpatch.ledger.undo import Undo
 from distillpatch.report.diff import files, in_reading_order, stat_lines
@@ -67,7 +67,7 @@ def applied_notes(reached: Reached) -> Iterator[str]:
     removals = [plan.removal for plan in reached.plans if plan.removal]
     if removals:
         yield "Note: these edits were made by hand, and were taken out (revert restores them):"
-        yield from (f"  {line}" for removal in removals for line in edit_lines(removal.edits))
+        yield from (f"  {extent}" for removal in removals for extent in extents(removal.edits))
         yield "Note: it is not proven that the release's own code is left there: distillpatch diff shows it."
     kept = [edit for removal in removals for edit in removal.edits if edit.kept]
     yield from (f"Note: your {edit.path} is now {edit.kept}, and distillpatch's has its name." for edit in kept)

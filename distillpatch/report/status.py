@@ -182,8 +182,8 @@ def _problems(plan: Plan, *, verbose: bool) -> Iterator[Block]:
             attempt = outcome.rejections[0].tried[-1]
             place = f"{attempt.alternative.path}, {attempt.alternative.scope}"
             yield f"{outcome.modification.number}: {place}: {attempt.reason}"
-    for line in found_by_hand(plan):
-        yield f"by hand: {line}"
+    for extent in found_by_hand(plan):
+        yield f"by hand: {extent}"
     for version in plan.own_versions:
         yield f"does not distill: {version}"
     for note in plan.notes:

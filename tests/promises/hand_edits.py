@@ -8,6 +8,8 @@ MARKS = "distillpatch/engine/removal_marks.py"
 HAND_EDITS = "distillpatch/engine/hand_edits.py"
 REPLACEMENT = "distillpatch/engine/replacement.py"
 FILES = "distillpatch/engine/hand_made_files.py"
+PLAN = "distillpatch/engine/plan.py"
+DRAFT = "distillpatch/engine/draft.py"
 TREES = "distillpatch/engine/trees.py"
 
 BREAKS = (
@@ -73,5 +75,26 @@ BREAKS = (
         "value.body[_has_docstring(value) :]",
         "value.body",
         "hand_edits::without_asking",
+    ),
+    Break(
+        "the refusal shows what each edit took the place of",
+        PLAN,
+        "(removal.replaced(extent) if removal else ())",
+        "()",
+        "hand_edits_shown::took_the_place_of",
+    ),
+    Break(
+        "code that is as it was is not shown as what an edit took the place of",
+        DRAFT,
+        "if text not in were]",
+        "if text]",
+        "hand_edits_shown::took_the_place_of",
+    ),
+    Break(
+        "code is shown as what an edit took the place of only where all of them can go",
+        HAND_EDITS,
+        "or any(obstacle.path == extent.path for obstacle in self.obstacles)",
+        "",
+        "hand_edits_shown::something_is_in_the_way",
     ),
 )

@@ -1,0 +1,69 @@
+"""The ordinary refusal of edits made by hand shows what each of them took the place of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import by_hand
+import pytest
+from hunks import pristine
+from spelling import Files, Place, Spelling
+from statements import TRAINER
+from test_hand_edits import SOME, WHOLE, stack_of
+
+from distillpatch.engine.plan import PlanError
+
+pytestmark = pytest.mark.one_python
+
+
+def refusal(files: Files, release: str) -> str:
+    """Return the refusal without the option."""
+    with pytest.raises(PlanError, match="these modifications already") as caught:
+        stack_of(files, release, replace=False).require()
+    return str(caught.value)
+
+
+def shown(told: str) -> list[str]:
+    """Return the code that a refusal shows as what edits took the place of."""
+    return re.findall(r"(?m)^    without it: (.*)$", told)
+
+
+def hand_edited(release: str, edits: Iterable[Spelling]) -> Files:
+    return by_hand.edited(pristine(release), edits)[0]
+
+
+def test_what_each_edit_took_the_place_of() -> None:
+    told = refusal(hand_edited("8.2.50", WHOLE), "8.2.50")
+    assert shown(told) == [
+        "model=self.model, name=self.args.optimizer,",
+        '("%11s" * 2 + "%11.4g" * (2 + loss_len))',
+        '% (f"{epoch + 1}/{self.epochs}", mem, *losses, batch["cls"].shape[0], batch["img"].shape[-1])',
+        'def build_optimizer(self, model, name="auto", lr=0.001, momentum=0.9, decay=1e-5, iterations=1e5):',
+        "raise SyntaxError(string + CLI_HELP_MSG) from e",
+        'return ("\\n" + "%11s" * (4 + len(self.loss_names))) % (',
+        '*self.loss_names, "Instances",',
+        'include = {"imgsz", "data", "task", "single_cls"}'
+        "  # only remember these arguments when loading a PyTorch model",
+    ]
+    line = told.splitlines().index("    without it: model=self.model, name=self.args.optimizer,")
+    assert re.match(r"  ultralytics/engine/trainer\.py:320-322: modification 5 ", told.splitlines()[line - 1])
+    assert told.endswith("apply: distillpatch apply --replace-hand-edits (revert restores them).")
+
+
+@pytest.mark.parametrize("release", SOME)
+def test_what_is_shown_is_the_releases_code(release: str) -> None:
+    def code(text: str) -> str:
+        return "".join(re.sub(r"(?m)#.*$", "", text).replace('"', "'").split())
+
+    texts = [code((content or b"").decode()) for content in pristine(release).values()]
+    lines = shown(refusal(hand_edited(release, WHOLE), release))
+    assert lines and [line for line in lines if not any(code(line) in text for text in texts)] == []
+
+
+def test_nothing_of_a_file_in_which_something_is_in_the_way() -> None:
+    own = Spelling(Place(TRAINER, r"^(?P<here>)(?P<indent> +)# Backward$"), "LOGGER.info(tea_features)")
+    told = refusal(hand_edited("8.2.50", [*WHOLE, own]), "8.2.50")
+    assert "--replace-hand-edits cannot take them out" in told
+    assert "raise SyntaxError(string + CLI_HELP_MSG) from e" in shown(told)  # of another file
+    assert not any("optimizer" in line for line in shown(told))
