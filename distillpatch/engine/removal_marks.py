@@ -15,6 +15,7 @@ from distillpatch.engine import layout
 from distillpatch.engine.edit import Edit
 from distillpatch.engine.landing import Landing, everywhere, removed_statements
 from distillpatch.engine.modification import Alternative, Modification
+from distillpatch.engine.other_ways import ON_ONE_LINE, is_on_one_line
 from distillpatch.engine.source import Source
 
 Span = tuple[int, int]
@@ -105,6 +106,8 @@ def _foreign(
             if span not in taken and span not in partial:
                 first, last = source.line_of(block[0]), source.line_of(block[1] - 1)
                 reason = f"is yours, and in lines {first}-{last}, which would be removed"
+                if is_on_one_line(source, source.line_of(span[0])):  # which may be theirs or an edit
+                    reason = f"{ON_ONE_LINE}; it is in lines {first}-{last}, which would be removed"
                 yield source.line_of(span[0]), f"{_first_line(source, span)!r} {reason}"
 
 

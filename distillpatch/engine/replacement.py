@@ -12,6 +12,7 @@ from dataclasses import replace
 from distillpatch.change import FileChange
 from distillpatch.engine.hand_edits import Obstacle, Removal, take_out
 from distillpatch.engine.names import lost_names
+from distillpatch.engine.other_ways import why_left
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import Files, Plan, make_plan
 
@@ -51,7 +52,8 @@ def _left(clean: Plan, removal: Removal) -> Iterator[Obstacle]:
     """Yield what was left of the edits in a plan without them, with line numbers of the files as they are."""
     for modification, place in clean.by_hand:
         line = removal.original_line(place.path, place.line)
-        yield Obstacle(place.path, line, f"modification {modification.number} was made here in another way")
+        draft = removal.drafts.get(place.path)
+        yield Obstacle(place.path, line, why_left(modification, draft.original if draft else None, line))
     for outcome in clean.outcomes:
         for rejection in outcome.rejections:
             attempt = rejection.tried[-1]

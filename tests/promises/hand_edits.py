@@ -7,6 +7,7 @@ from promises import Break
 MARKS = "distillpatch/engine/removal_marks.py"
 HAND_EDITS = "distillpatch/engine/hand_edits.py"
 REPLACEMENT = "distillpatch/engine/replacement.py"
+OTHER_WAYS = "distillpatch/engine/other_ways.py"
 FILES = "distillpatch/engine/hand_made_files.py"
 PLAN = "distillpatch/engine/plan.py"
 DRAFT = "distillpatch/engine/draft.py"
@@ -96,5 +97,26 @@ BREAKS = (
         "or any(obstacle.path == extent.path for obstacle in self.obstacles)",
         "",
         "hand_edits_shown::something_is_in_the_way",
+    ),
+    Break(
+        "arguments by position are refused as such",
+        OTHER_WAYS,
+        'f"with arguments by position: give those of {call} by name"',
+        '""',
+        "hand_edits_styles::by_position",
+    ),
+    Break(
+        "a block on one line is refused as such",
+        OTHER_WAYS,
+        "    return any(source",
+        "    return False and any(source",
+        "hand_edits_styles::on_one_line",
+    ),
+    Break(
+        "a block on one line is not told as the owner's",
+        MARKS,
+        "if is_on_one_line(source, source.line_of(span[0])):",
+        "if False:",
+        "hand_edits_styles::on_one_line",
     ),
 )
