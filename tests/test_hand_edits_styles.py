@@ -1,8 +1,9 @@
-"""Edits made by hand in the ways that are refused, with what to change."""
+"""Edits made by hand, as black lays them out, and in the ways that are refused with what to change."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import replace
 from textwrap import dedent
 
@@ -16,6 +17,19 @@ from test_hand_edits import WHOLE, meaning, refusal, taken_out
 pytestmark = pytest.mark.one_python
 
 RELEASE = "8.2.50"
+
+
+@pytest.mark.parametrize("options", [(), ("--line-length=79",), ("--skip-string-normalization", "--line-length=120")])
+def test_what_black_laid_out_is_the_release_again(options: tuple[str, ...]) -> None:
+    files, _ = by_hand.edited(pristine(RELEASE), WHOLE)
+    black = ["black", "--quiet", *options, "-"]
+    laid_out = {
+        path: subprocess.run(black, input=content, capture_output=True, check=True).stdout
+        for path, content in files.items()
+        if content is not None
+    }
+    assert all(content != files[path] for path, content in laid_out.items() if path == TRAINER)
+    assert meaning(taken_out({**files, **laid_out})) == meaning(pristine(RELEASE))
 
 
 def edited(edit: Spelling) -> Files:

@@ -119,4 +119,11 @@ BREAKS = (
         "if False:",
         "hand_edits_styles::on_one_line",
     ),
+    Break(
+        "an argument that was given by name is taken out, however black lays it out",
+        "patches/05-optimizer-call.patch",
+        "-     $NAME=$VALUE,\n",
+        "-     model_t=$VALUE,\n",
+        "hand_edits_styles::black",
+    ),
 )
