@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -307,6 +308,7 @@ def test_looking_at_a_model_leaves_no_trace_in_it(tmp_path: Path) -> None:
             report(**{{f"{{name}} shapes": [list(f.shape) for f in features]}})
             report(**{{f"{{name}} gradient": model.model[0].conv.weight.grad.abs().sum().item() > 0}})
         """,
+        python=sys.executable,  # nothing is forked on Python 3.8
     )
     for name, channels, shapes in (
         ("yolov8n", [32, 64, 256], [[2, 32, 16, 16], [2, 256, 2, 2]]),

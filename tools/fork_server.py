@@ -82,7 +82,7 @@ def fork(command: list[str], folder: Path, variables: dict[str, str], output: IO
     return Forked(ours)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)  # functools.cache is not in Python 3.8, on which tests import this file
 def _server() -> socket.socket:
     """Start the server; return what it takes its messages from."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

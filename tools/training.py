@@ -18,11 +18,16 @@ import shutil
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from fork_server import ISOLATED, Forked, fork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    # What starts a script, with its arguments, in a folder, with these variables, and has it print to a file.
+    Start = Callable[[list[str], Path, dict[str, str], IO[bytes]], subprocess.Popen[bytes] | Forked]
 
 # What makes a training short. `workers=0`, because starting one takes longer than loading a few images; `plots=False`,
 # because drawing takes longer than training; `deterministic=False`, because it imports PyTorch's compiler, which takes
@@ -51,10 +56,6 @@ def report(**facts):
     print({MARK!r} + json.dumps(facts), flush=True)
 
 """
-
-
-# What starts a script, with its arguments, in a folder, with these variables, and has it print to a file.
-Start = Callable[[list[str], Path, dict[str, str], IO[bytes]], "subprocess.Popen[bytes] | Forked"]
 
 
 class Run(NamedTuple):
