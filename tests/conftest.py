@@ -24,7 +24,11 @@ hypothesis.settings.load_profile("test")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the trainings that `make test` leaves out: those with other releases than a sample of the core."""
+    """Mark the trainings that `make test` leaves out: those with other releases than a sample of the core.
+
+    And begin with trainings, which are long, so that no worker is left with one when the others have nothing to do.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("training") is None)
     trainings = [item for item in items if item.get_closest_marker("training") and release_of(item.nodeid)]
     for item in trainings:
         module, _, test = item.nodeid.partition("[")[0].partition("::")
@@ -56,6 +60,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             module, _, test = nodeid.partition("::")
             return f"{module} {release_of(nodeid) or test.partition('[')[0]}"
 
+    # By the number of their tests, the longest trainings would come last: many are one test.
+    config.option.loadscopereorder = False
     return ByModuleAndRelease(config, log)
 
 
