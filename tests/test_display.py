@@ -77,6 +77,11 @@ try:
     plot_results("nowhere/results.csv")
 except Exception as error:
     report(nowhere=type(error).__name__)
+
+from ultralytics.utils.distill_columns import add_distill_curves
+
+given = object(), object(), ["train/box_loss"]
+report(untouched=all(a is b for a, b in zip(given, add_distill_curves(*given, "nowhere"))))
 """
 
 
@@ -182,3 +187,7 @@ def test_one_line_says_who_teaches_whom(run: Run) -> None:
 
 def test_without_results_the_curves_are_missed_as_upstream_misses_them(run: Run) -> None:
     assert run.facts["nowhere"] == "AssertionError"
+
+
+def test_without_losses_of_distillation_the_figure_is_upstreams_own(run: Run) -> None:
+    assert run.facts["untouched"]

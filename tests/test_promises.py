@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import breaks
 import pytest
 
@@ -18,3 +21,19 @@ def test_a_break_changes_what_is_there(change: breaks.Break) -> None:
 def test_each_promise_has_words_of_its_own() -> None:
     promises = [change.promise for change in CHANGES]
     assert sorted(promises) == sorted(set(promises))
+
+
+@pytest.mark.one_python
+def test_the_test_that_has_to_notice_a_break_is_there() -> None:
+    collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]
+    collected = subprocess.run(collect, cwd=breaks.PROJECT, capture_output=True, text=True, check=True).stdout
+    tests = [line.lower() for line in collected.splitlines() if "::" in line]
+    missing = [change.test for change in CHANGES if not any(chosen_by(change.test, test) for test in tests)]
+    assert missing == []
+
+
+def chosen_by(wanted: str, test: str) -> bool:
+    """Tell whether a test, by its node, is one of those that a break names: of a module, by a `-k` without brackets."""
+    module, _, chosen = wanted.lower().partition("::")
+    ways = [way.split(" and ") for way in chosen.split(" or ")]
+    return f"test_{module}.py::" in test and any(all(word.strip() in test for word in way) for way in ways)

@@ -39,11 +39,7 @@ def breaks() -> list[Break]:
 
 
 def outcome(change: Break) -> str:
-    """Make a change in a copy of the project and run the test; return what failed, or "" if nothing did.
-
-    Raises:
-        SystemExit: If the test is out of date.
-    """
+    """Make a change in a copy of the project and run the test; return what failed, or "" if nothing did."""
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary) / "project"
         for name in COPIED:
@@ -70,7 +66,7 @@ def outcome(change: Break) -> str:
         environment = {**os.environ, "PYTHONPATH": str(copy)}
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     if done.returncode not in (0, SOME_FAILED):
-        raise SystemExit(f"{change.promise}: pytest {change.test} exits with {done.returncode}\n{done.stdout}")
+        return ""  # a test that did not run has noticed nothing
     return ", ".join(re.findall(r"^(?:FAILED|ERROR) tests/test_(\S+)", done.stdout, re.MULTILINE))
 
 

@@ -36,10 +36,10 @@ BREAKS = (
         "display::means_over and 8.2.50",
     ),
     Break(
-        "without results the curves are missed as ever",
+        "without distillation the figure of the curves is upstream's own",
         COLUMNS,
         "    if not ours:\n",
         "    if False:\n",
-        "display::missed and 8.2.50",
+        "display::upstreams_own and 8.2.50",
     ),
 )
