@@ -200,11 +200,11 @@ def explain(checkout: Checkout, patch_set: PatchSet | None, number: int) -> None
     from distillpatch.report.modifications import modification_page, modification_report
 
     patch_set = patch_set or built_in()
-    outcome, changes = commands.explain_one(checkout, patch_set, number)
+    plan, by_hand = commands.explain_one(checkout, patch_set, number)
     if settings().as_json:
-        print_json(modification_report(patch_set, outcome, changes, outcome.origins))
+        print_json(modification_report(patch_set, plan))
     else:
-        show_page(modification_page(patch_set, outcome, changes, checkout.release_name))
+        show_page(modification_page(patch_set, plan, by_hand))
 
 
 @main.command()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
 from distillpatch.adoption import adopted
 from distillpatch.change import FileChange
+from distillpatch.engine.hand_edits import Extent
 from distillpatch.engine.patchset import PatchSet, parse
-from distillpatch.engine.plan import Outcome, Plan, is_made_by_hand, make_plan, paths
+from distillpatch.engine.plan import Plan, found_by_hand, is_made_by_hand, make_plan, paths
 from distillpatch.engine.stack import Stack, plan_in_order
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.dist_info import record_changes
@@ -334,17 +335,14 @@ def reach(
     return Reached(situation, run, held.recovered)
 
 
-def explain_one(checkout: Checkout, patch_set: PatchSet, number: int) -> tuple[Outcome, tuple[FileChange, ...]]:
-    """Return what one modification does to a checkout as it is without what was applied, and its changes alone.
+def explain_one(checkout: Checkout, patch_set: PatchSet, number: int) -> tuple[Plan, list[Extent]]:
+    """Return the plan of one modification, for a checkout without what was applied, and where it was made by hand.
 
     Raises:
         DistillpatchError: If there is no such modification, or what was applied cannot be undone in thought.
     """
-    chosen = tuple(each for each in patch_set.modifications if each.number == number)
-    if not chosen:
-        known = ", ".join(str(each.number) for each in patch_set.modifications)
-        raise DistillpatchError(f"no modification {number}: expected one of {known}.")
+    alone = patch_set.only(number)
     situation = examine(checkout, with_set(patch_set))
-    alone = replace(patch_set, modifications=chosen)
     plan = make_plan(alone, {path: situation.text(path) for path in paths(alone)}, checkout.release_name)
-    return plan.outcomes[0], plan.changes
+    by_hand = [extent for each in situation.plans for extent in found_by_hand(each)]
+    return plan, [extent for extent in by_hand if extent.modification in alone.modifications]

@@ -1,16 +1,19 @@
-"""The ordinary refusal of edits made by hand shows what each of them took the place of."""
+"""What is told of edits made by hand: the ordinary refusal shows what each took the place of; status and explain."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import by_hand
+import matrix
 import pytest
 from hunks import pristine
 from spelling import Files, Place, Spelling
 from statements import TRAINER
-from test_hand_edits import SOME, WHOLE, stack_of
+from test_hand_edits import SOME, WHOLE, hand_patched, run, stack_of
 
 from distillpatch.engine.plan import PlanError
 
@@ -67,3 +70,41 @@ def test_nothing_of_a_file_in_which_something_is_in_the_way() -> None:
     assert "--replace-hand-edits cannot take them out" in told
     assert "raise SyntaxError(string + CLI_HELP_MSG) from e" in shown(told)  # of another file
     assert not any("optimizer" in line for line in shown(told))
+
+
+# status and explain --------------------------------------------------------------------------------------------------
+
+
+def test_no_line_of_an_edit_is_told_as_left_as_it_is(tmp_path: Path) -> None:
+    tree = hand_patched("8.2.50", tmp_path)
+    assert "left as it is: " not in run("status", tree).output
+    assert json.loads(run("status", tree, "--json").stdout)["notes"] == []
+    trainer = tree / TRAINER
+    mine = "self.loss = self.loss + 0.1 * self.penalty(batch)"
+    trainer.write_text(re.sub(r"(?m)^( +)(# Backward)$", rf"\1{mine}\n\1\2", trainer.read_text()))
+    left = re.findall(r"(?m)^left as it is: \S+?:(\d+): (.*)$", run("status", tree).output)
+    assert left == [(str(trainer.read_text().partition(mine)[0].count("\n") + 1), mine)]
+
+
+@pytest.mark.parametrize("release", ["8.0.136", "8.2.50", "8.4.190"])
+def test_what_was_made_by_hand_is_not_told_as_what_does_not_fit(release: str, tmp_path: Path) -> None:
+    tree = matrix.unpack_part(release, tmp_path / "tree")
+    by_hand.make(tree, [13])
+    told = run("status", tree).output
+    assert re.search(r"(?m)^ 13  2\.12 +by hand ", told) and "does not fit" not in told and "expected" not in told
+    extent = re.search(r"(?m)^by hand: .*: modification 13 .*$", told)
+    assert extent and re.search(r"apply: +distillpatch apply --replace-hand-edits ", told)
+    explained = run("explain", "13", tree).output
+    assert explained.splitlines()[-1] == extent[0] and "does not fit" not in explained
+    assert run("apply", tree, "--replace-hand-edits").exit_code == 0
+
+
+def test_what_is_in_the_way_is_told_of_the_scope_that_exists(tmp_path: Path) -> None:
+    tree = matrix.unpack_part("8.2.50", tmp_path / "tree")
+    by_hand.make(tree, [13])
+    cfg = tree / "ultralytics/cfg/__init__.py"
+    cfg.write_text(cfg.read_text().replace("base_keys, custom_keys = (", "base_keys, custom_keys = both = ("))
+    told = run("status", tree).output
+    assert "--replace-hand-edits" not in told
+    (reason,) = re.findall(r"(?m)^cannot be taken out: ultralytics/cfg/__init__\.py:\d+: (.*)$", told)
+    assert reason.endswith("does not fit check_dict_alignment without these edits: expected one match, found none")

@@ -34,6 +34,10 @@ class Ambiguity(Misfit):
     """An alternative fits at several places, and there is no telling which is meant."""
 
 
+class Absence(Misfit):
+    """The file or the scope that an alternative is for does not exist."""
+
+
 @dataclass(frozen=True)
 class Landing:
     """The one place that the pattern of an alternative matches."""
@@ -128,9 +132,10 @@ def locate(source: Source, alternative: Alternative) -> Landing:
         Misfit: If there is no such place, or more than one.
     """
     scopes = source.scopes(alternative.scope)
-    if len(scopes) != 1:
-        found = f"found {len(scopes)} of that name" if scopes else "there is none of that name"
-        raise Misfit(f"expected the scope {alternative.scope} once, {found}")
+    if not scopes:
+        raise Absence(f"expected the scope {alternative.scope} once, there is none of that name")
+    if len(scopes) > 1:
+        raise Misfit(f"expected the scope {alternative.scope} once, found {len(scopes)} of that name")
     matches = _find(alternative, scopes[0])
     if not matches:
         raise Misfit("expected one match, found none")

@@ -11,11 +11,12 @@ import hashlib
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from distillpatch.engine.modification import Modification, NewFile
 from distillpatch.engine.notation import PatchSetError, Reader
+from distillpatch.errors import DistillpatchError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -70,6 +71,18 @@ class PatchSet:
             for alternative in hunk.alternatives
         ]
         return tuple(dict.fromkeys(paths))
+
+    def only(self, number: int) -> PatchSet:
+        """Return the patch set with one of its modifications.
+
+        Raises:
+            DistillpatchError: If it has none of that number.
+        """
+        chosen = tuple(modification for modification in self.modifications if modification.number == number)
+        if not chosen:
+            known = ", ".join(str(modification.number) for modification in self.modifications)
+            raise DistillpatchError(f"no modification {number}: expected one of {known}.")
+        return replace(self, modifications=chosen)
 
 
 def parse(files: Mapping[str, bytes], name: str, package: str | None = None) -> PatchSet:

@@ -9,7 +9,7 @@ from distillpatch.change import FileChange
 from distillpatch.engine.edit import Edit, splice
 from distillpatch.engine.hand_edits import Extent, HandEdit, Removal, extents
 from distillpatch.engine.hand_made_files import is_idle
-from distillpatch.engine.landing import Ambiguity, Misfit, edits, occurrences
+from distillpatch.engine.landing import Absence, Ambiguity, Misfit, edits, occurrences
 from distillpatch.engine.modification import Alternative, Hunk, Modification
 from distillpatch.engine.nearest import nearest
 from distillpatch.engine.own_versions import OwnVersion, own_versions
@@ -32,11 +32,19 @@ class Place:
 
 @dataclass(frozen=True)
 class Attempt:
-    """An alternative that does not fit, why, and the code that is nearest to it."""
+    """An alternative that does not fit.
+
+    Attributes:
+        alternative: The alternative.
+        reason: Why it does not fit.
+        nearest: The code that is nearest to it.
+        has_scope: Whether the file, and the scope in it, that it is for exist.
+    """
 
     alternative: Alternative
     reason: str
     nearest: tuple[str, ...]
+    has_scope: bool
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,11 @@ class Rejection:
     """A hunk that found no place: every alternative was tried."""
 
     tried: tuple[Attempt, ...]
+
+    @property
+    def foremost(self) -> Attempt:
+        """The attempt that says most, where there is room for one: alternatives for other releases have no scope."""
+        return next((attempt for attempt in reversed(self.tried) if attempt.has_scope), self.tried[-1])
 
 
 @dataclass(frozen=True)
@@ -294,19 +307,21 @@ def _land(hunk: Hunk, sources: Mapping[str, Source]) -> tuple[str, list[Edit]] |
     for alternative in hunk.alternatives:
         try:
             if alternative.path not in sources:
-                raise Misfit(_MISSING)
+                raise Absence(_MISSING)
             return alternative.path, edits(sources[alternative.path], alternative)
         except Misfit as misfit:
             misfits.append(misfit)
             if isinstance(misfit, Ambiguity):
                 break  # the code has the shape of this alternative, so none of the others is meant
     tried = zip(hunk.alternatives, misfits)  # noqa: B905 - those after an ambiguity were not tried
-    return Rejection(tuple(Attempt(a, str(misfit), _nearest(a, sources.get(a.path))) for a, misfit in tried))
+    return Rejection(tuple(_attempt(alternative, misfit, sources) for alternative, misfit in tried))
 
 
-def _nearest(alternative: Alternative, source: Source | None) -> tuple[str, ...]:
+def _attempt(alternative: Alternative, misfit: Misfit, sources: Mapping[str, Source]) -> Attempt:
+    source = sources.get(alternative.path)
     lines = nearest(source, alternative) if source else []
-    return tuple(f"line {line}: {source.line_text(line).strip()}" for line in lines if source)
+    near = tuple(f"line {line}: {source.line_text(line).strip()}" for line in lines if source)
+    return Attempt(alternative, str(misfit), near, not isinstance(misfit, Absence))
 
 
 def _place(path: str, edit: Edit, source: Source, made: list[Edit]) -> Place:

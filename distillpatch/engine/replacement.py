@@ -14,7 +14,7 @@ from distillpatch.engine.hand_edits import Obstacle, Removal, take_out
 from distillpatch.engine.names import lost_names
 from distillpatch.engine.other_ways import why_left
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import Files, Plan, make_plan
+from distillpatch.engine.plan import Files, Plan, found_by_hand, make_plan
 
 
 def without_hand_edits(
@@ -34,7 +34,7 @@ def without_hand_edits(
     """
     removal = take_out(patch_set, files, package or {})
     if removal.obstacles:
-        return replace(plan, removal=removal)
+        return _knowing(removal, plan)
     clean = make_plan(patch_set, removal.files, plan.release, package)
     changes = [replace(change, before=files[change.path]) for change in clean.changes]
     if changes:
@@ -42,10 +42,18 @@ def without_hand_edits(
     clean = replace(clean, changes=tuple(changes), removal=removal)
     obstacles = tuple(sorted({*_left(clean, removal)}, key=str))
     if obstacles:
-        return replace(plan, removal=replace(removal, obstacles=obstacles))
+        return _knowing(replace(removal, obstacles=obstacles), plan)
     if replace_them:
         return clean
-    return replace(plan, removal=removal) if clean.changes else plan
+    known = _knowing(removal, plan)
+    return known if clean.changes else replace(known, removal=None)
+
+
+def _knowing(removal: Removal, plan: Plan) -> Plan:
+    """Return a plan that knows of edits made by hand: its notes are of the user's own code, and none is of an edit."""
+    known = replace(plan, removal=removal)
+    made = {(extent.path, line) for extent in found_by_hand(known) for line in extent.lines}
+    return replace(known, notes=tuple(note for note in plan.notes if (note.place.path, note.place.line) not in made))
 
 
 def _left(clean: Plan, removal: Removal) -> Iterator[Obstacle]:
@@ -56,7 +64,7 @@ def _left(clean: Plan, removal: Removal) -> Iterator[Obstacle]:
         yield Obstacle(place.path, line, why_left(modification, draft.original if draft else None, line))
     for outcome in clean.outcomes:
         for rejection in outcome.rejections:
-            attempt = rejection.tried[-1]
+            attempt = rejection.foremost
             path, scope = attempt.alternative.path, attempt.alternative.scope
             reason = f"{outcome.modification} does not fit {scope} without these edits: {attempt.reason}"
             yield Obstacle(path, removal.first_line(path, scope), reason)

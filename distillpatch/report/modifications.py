@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from distillpatch.change import FileChange
+from distillpatch.engine.hand_edits import Extent
 from distillpatch.engine.modification import Modification
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import Attempt, Outcome, Place, explain
+from distillpatch.engine.plan import Attempt, Outcome, Place, Plan, explain
 from distillpatch.report.diff import diff_page, unified_diff
 from distillpatch.report.page import Block, Line, Span
 
@@ -30,10 +30,9 @@ def outcome_report(outcome: Outcome, places: Sequence[Place]) -> dict[str, Any]:
     }
 
 
-def modification_page(
-    patch_set: PatchSet, outcome: Outcome, changes: Sequence[FileChange], release: str
-) -> Iterator[Block]:
-    """Yield a modification: what it is for, its patch, and what it changes in this checkout or why it does not fit."""
+def modification_page(patch_set: PatchSet, plan: Plan, by_hand: Sequence[Extent]) -> Iterator[Block]:
+    """Yield a modification: what it is for, its patch, and what its plan changes, or why it changes nothing."""
+    (outcome,) = plan.outcomes
     modification = outcome.modification
     yield Line(Span(f"{modification.number}. {modification.title}", "bold"))
     yield f"Section {modification.section} of the patch set {patch_set.name}. The patch:"
@@ -41,22 +40,24 @@ def modification_page(
     for line in patch_text(patch_set, modification).splitlines():
         yield Line(Span(f"    {line}".rstrip(), {"+": "green", "-": "red", "#": "dim"}.get(line[:1], "")))
     yield ""
-    if outcome.rejections:
-        yield Line(Span(explain(outcome, release), ""))
+    if by_hand:
+        yield from (f"by hand: {extent}" for extent in by_hand)
         return
-    yield f"In {release}:"
+    if outcome.rejections:
+        yield Line(Span(explain(outcome, plan.release), ""))
+        return
+    yield f"In {plan.release}:"
     yield ""
-    yield from diff_page(changes)
+    yield from diff_page(plan.changes)
 
 
-def modification_report(
-    patch_set: PatchSet, outcome: Outcome, changes: Sequence[FileChange], places: Sequence[Place]
-) -> dict[str, Any]:
+def modification_report(patch_set: PatchSet, plan: Plan) -> dict[str, Any]:
     """Return the same for programs."""
+    (outcome,) = plan.outcomes
     return {
-        **outcome_report(outcome, places),
+        **outcome_report(outcome, outcome.origins),
         "patch": patch_text(patch_set, outcome.modification),
-        "diff": unified_diff(changes).decode("utf-8", "replace"),
+        "diff": unified_diff(plan.changes).decode("utf-8", "replace"),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from distillpatch.commands import Situation, Standing
 from distillpatch.disk_lines import Places
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import Place, Plan, explain, found_by_hand
+from distillpatch.engine.plan import Outcome, Place, Plan, explain, found_by_hand
 from distillpatch.ledger.survey import Condition
 from distillpatch.patch_sets import built_in
 from distillpatch.report.modifications import outcome_report, section
@@ -146,15 +146,15 @@ def _verdict(situation: Situation, plans: Sequence[Plan]) -> tuple[str, str]:
 
 
 def _table(patch_set: PatchSet, plan: Plan, context: Context, *, verbose: bool) -> Table:
-    by_hand = {modification.number for modification, _ in plan.by_hand}
+    by_hand = _numbers_by_hand(plan)
     rows: list[list[Cell]] = []
     for outcome in plan.outcomes:
         modification = outcome.modification
         state = (
-            Span("does not fit", "red")
-            if outcome.rejections
-            else Span("by hand", "yellow")
+            Span("by hand", "yellow")
             if modification.number in by_hand
+            else Span("does not fit", "red")
+            if outcome.rejections
             else Span("OK", "green")
         )
         row: list[Cell] = [str(modification.number), section(modification), state, modification.title]
@@ -173,32 +173,46 @@ def _where(places: Sequence[Place]) -> str:
 
 
 def _problems(plan: Plan, *, verbose: bool) -> Iterator[Block]:
-    misfits = [outcome for outcome in plan.outcomes if outcome.rejections]
-    for outcome in misfits:
+    for outcome in _misfits(plan):
         if verbose:
             yield ""
             yield explain(outcome, plan.release)
         else:
-            attempt = outcome.rejections[0].tried[-1]
+            attempt = outcome.rejections[0].foremost
             place = f"{attempt.alternative.path}, {attempt.alternative.scope}"
             yield f"{outcome.modification.number}: {place}: {attempt.reason}"
     for extent in found_by_hand(plan):
         yield f"by hand: {extent}"
+    for obstacle in plan.removal.obstacles if plan.removal else ():
+        yield f"cannot be taken out: {obstacle}"
     for version in plan.own_versions:
         yield f"does not distill: {version}"
     for note in plan.notes:
         yield f"left as it is: {note}"
 
 
+def _numbers_by_hand(plan: Plan) -> set[int]:
+    return {modification.number for modification, _ in plan.by_hand}
+
+
+def _misfits(plan: Plan) -> list[Outcome]:
+    """Return what does not fit, but for what was made by hand: whether that fits is known once it is taken out."""
+    by_hand = _numbers_by_hand(plan)
+    return [outcome for outcome in plan.outcomes if outcome.rejections and outcome.modification.number not in by_hand]
+
+
 def _next_steps(situation: Situation, plans: Sequence[Plan], context: Context) -> Iterator[Block]:
-    misfit = next((outcome for plan in plans for outcome in plan.outcomes if outcome.rejections), None)
+    misfit = next((outcome for plan in plans for outcome in _misfits(plan)), None)
+    made = [plan.removal for plan in plans if plan.by_hand]
     if situation.standing is Standing.ADOPTABLE:
         steps = {"To adopt it": context.command("apply"), "To undo it": context.command("revert")}
     elif situation.state is not None and situation.is_reached and not situation.is_outdated:
         steps = {**train_step(situation), "To undo": context.command("revert")}
+    elif made and all(removal is not None and not removal.obstacles for removal in made):
+        steps = {"To take the edits out and apply": context.command("apply", "--replace-hand-edits")}
     elif misfit is not None:
         steps = {"To see why": context.command("explain", str(misfit.modification.number))}
-    elif not plans or any(plan.by_hand for plan in plans):
+    elif made or not plans:
         return
     else:
         steps = {"To see the change": context.command("diff"), "To apply it": context.command("apply")}

@@ -12,6 +12,7 @@ FILES = "distillpatch/engine/hand_made_files.py"
 PLAN = "distillpatch/engine/plan.py"
 DRAFT = "distillpatch/engine/draft.py"
 TREES = "distillpatch/engine/trees.py"
+STATUS = "distillpatch/report/status.py"
 
 BREAKS = (
     Break(
@@ -97,6 +98,27 @@ BREAKS = (
         "or any(obstacle.path == extent.path for obstacle in self.obstacles)",
         "",
         "hand_edits_shown::something_is_in_the_way",
+    ),
+    Break(
+        "no line of an edit made by hand is told as left as it is",
+        REPLACEMENT,
+        "if (note.place.path, note.place.line) not in made))",
+        "if made))",
+        "hand_edits_shown::left_as_it_is",
+    ),
+    Break(
+        "what was made by hand is not told as what does not fit",
+        STATUS,
+        "if outcome.rejections and outcome.modification.number not in by_hand]",
+        "if outcome.rejections]",
+        "hand_edits_shown::not_told_as and 8.2.50",
+    ),
+    Break(
+        "what is in the way is told of the scope that exists",
+        PLAN,
+        "in reversed(self.tried) if attempt.has_scope)",
+        "in reversed(self.tried))",
+        "hand_edits_shown::scope_that_exists",
     ),
     Break(
         "arguments by position are refused as such",
