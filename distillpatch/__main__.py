@@ -9,9 +9,10 @@ def start() -> None:
     """Run the command line; Ctrl-C while it is still being imported ends it as quietly as later."""
     try:
         from distillpatch.cli import main
+        from distillpatch.click_group import Settings
 
         name = "distillpatch" if sys.argv[0].endswith(("distillpatch", ".exe")) else "python -m distillpatch"
-        main(prog_name=name)
+        main(prog_name=name, obj=Settings(ends_process=True))
     except KeyboardInterrupt:
         if sys.stderr is not None:
             print("Interrupted. Nothing was changed.", file=sys.stderr)

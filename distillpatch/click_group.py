@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,6 +29,7 @@ class Settings:
         color: "auto", "always" or "never".
         as_json: Whether results and errors are for a program.
         error_code: With what to exit after an error.
+        ends_process: Whether the process ends with the command, so that nobody is left to be interrupted.
         package: The package that the command works on, once it is known.
         at_start: What tells that the package was changed since the command began; None until that is known.
         done: What the command has done to the package, as a sentence; "" as long as that is nothing.
@@ -35,6 +38,7 @@ class Settings:
     color: str = "auto"
     as_json: bool = False
     error_code: int = 1
+    ends_process: bool = False
     package: Path | None = None
     at_start: object = None
     done: str = ""
@@ -60,6 +64,8 @@ class Group(click.Group):
         settings(ctx).as_json = "--json" in args
         try:
             return super().parse_args(ctx, args)
+        except KeyboardInterrupt:
+            fail(settings(ctx), "Interrupted", "Interrupted. Nothing was changed.", _INTERRUPTED)
         except click.UsageError as error:
             _refuse(settings(ctx), error)
 
@@ -81,7 +87,8 @@ class Group(click.Group):
         """Run a command."""
         options = settings(ctx)
         try:
-            return super().invoke(ctx)
+            with _uninterrupted_afterwards(options):
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             fail(options, "Interrupted", f"Interrupted. {_tree_after_interrupt(options)}", _INTERRUPTED)
         except InterruptedRun as error:
@@ -95,6 +102,16 @@ class Group(click.Group):
                 raise
             kind = type(error).__name__ if isinstance(error, DistillpatchError) else "OSError"
             fail(options, kind, f"{_message(error)}{_advice(error, options)}", options.error_code)
+
+
+@contextmanager
+def _uninterrupted_afterwards(options: Settings) -> Iterator[None]:
+    """Ignore Ctrl-C from when a command is over: what became of the tree is settled, and only has to be told."""
+    try:
+        yield
+    finally:
+        if options.ends_process:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _refuse(options: Settings, error: click.UsageError) -> NoReturn:

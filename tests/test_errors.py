@@ -269,6 +269,31 @@ def test_ctrl_c_while_starting_is_no_traceback(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (130, "Interrupted. Nothing was changed.\n")
 
 
+def test_ctrl_c_while_the_arguments_are_read_is_no_abortion(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(click.Group, "parse_args", interrupted)
+    result = invoke("status")
+    assert (result.exit_code, result.stderr) == (130, "Interrupted. Nothing was changed.\n")
+
+
+@pytest.mark.parametrize("command", ["apply", "status --check"])
+def test_ctrl_c_once_the_command_is_over_changes_nothing_of_what_is_told(
+    command: str, checkout: Checkout, tmp_path: Path
+) -> None:
+    """The signal comes when Python has taken its own handler away, as it does before it takes the modules away."""
+    root = checkout("8.2.50")
+    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    late = "type('', (), {'__del__': lambda _, kill=os.kill, itself=os.getpid(): kill(itself, 2)})"
+    (tmp_path / "sitecustomize.py").write_text(f"import os, signal, sys\n{heed}\nsys.late = {late}()\n")
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(click_group.__file__).parent.parent}"}
+    process = [sys.executable, "-m", "distillpatch", *command.split(), str(root)]
+    result = subprocess.run(process, env=env, capture_output=True, text=True)
+    assert result.returncode == int(command != "apply")
+    assert "Interrupted" not in result.stderr and result.stdout
+
+
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", ">/dev/full", "--json >/dev/full"])
 def test_an_output_that_is_closed_or_full(redirection: str, pristine: Path) -> None:
     result = in_a_shell(f"diff {pristine} {redirection}")

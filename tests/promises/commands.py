@@ -97,6 +97,13 @@ BREAKS = (
         "errors::ctrl_c_tells",
     ),
     Break(
+        "Ctrl-C once a command is over changes nothing of what it tells",
+        GROUP,
+        "        if options.ends_process:\n",
+        "        if False:\n",
+        "errors::once_the_command_is_over",
+    ),
+    Break(
         "NO_COLOR is honoured",
         "distillpatch/report/page.py",
         'variables.get("NO_COLOR")',
