@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
 def start() -> None:
     """Run the command line; Ctrl-C while it is still being imported ends it as quietly as later."""
+    gc.disable()  # syntax trees are many small objects that live to the end of this short process anyway
     try:
         from distillpatch.cli import main
         from distillpatch.click_group import Settings

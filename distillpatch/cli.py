@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import os
 import sys
@@ -55,7 +54,6 @@ _STDOUT = "-"
 @click.version_option(__version__, package_name="distillpatch")
 def main() -> None:
     """Make ultralytics train YOLO models by knowledge distillation, and undo it."""
-    gc.disable()  # syntax trees are many small objects that live to the end of this short process anyway
     if sys.stdout is None or sys.stderr is None:
         raise DistillpatchError("stdout or stderr is closed. Open it, or send it to /dev/null.")
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import subprocess
@@ -21,6 +22,10 @@ from filelock import FileLock
 hypothesis.settings.register_profile("test", derandomize=True, deadline=None, max_examples=20)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=500, print_blob=True)
 hypothesis.settings.load_profile("test")
+
+# A command collects no garbage, since it ends soon. Tests run many in one process, and would spend a quarter of their
+# time on looking for garbage among syntax trees.
+gc.set_threshold(100_000, 20, 100)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
