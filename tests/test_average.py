@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from lessons import results
-from releases import NEWEST, sample
+from releases import NEWEST
 from test_resume import RELEASES
 
 pytestmark = pytest.mark.training(core=(NEWEST,))
@@ -63,7 +63,7 @@ report(left=[path.name for path in again.trainer.wdir.iterdir() if "distill" in 
 """
 
 
-@pytest.fixture(scope="module", params=sample("average", RELEASES))
+@pytest.fixture(scope="module", params=RELEASES)
 def run(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> Any:
     return teach(request.param, SCRIPT, nbs=8)
 

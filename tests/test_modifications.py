@@ -92,10 +92,10 @@ def test_a_file_that_does_not_compile_is_noticed() -> None:
 # What is edited around it ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("is_sample", SHARES)
+@pytest.mark.parametrize("is_one", SHARES)
 @pytest.mark.parametrize(("number", "name"), each("EDITS"))
-def test_edits_around_it(number: int, name: str, is_sample: bool) -> None:
-    assert_fates(name, replace(modifications.ALL[number].EDITS[name], number=number), is_sample)
+def test_edits_around_it(number: int, name: str, is_one: bool) -> None:
+    assert_fates(name, replace(modifications.ALL[number].EDITS[name], number=number), is_one)
 
 
 def test_the_names_of_edits_are_distinct() -> None:

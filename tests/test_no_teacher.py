@@ -10,7 +10,8 @@ import pytest
 from lessons import results
 from training import Run, execute, train
 
-pytestmark = pytest.mark.training
+# What everybody relies on who has no teacher is shown on two releases, not on one.
+pytestmark = pytest.mark.training(core=("8.0.150", "8.4.190"))
 
 RELEASES = ("8.0.150", "8.2.50", "8.3.150", "8.3.200", "8.4.0", "8.4.190")
 

@@ -21,10 +21,10 @@ from distillpatch.engine.plan import PlanError
 pytestmark = pytest.mark.one_python
 
 
-@pytest.mark.parametrize("is_sample", SHARES)
+@pytest.mark.parametrize("is_one", SHARES)
 @pytest.mark.parametrize("name", [name for name, edit in EDITS.items() if not edit.number])
-def test_edited_checkouts(name: str, is_sample: bool) -> None:
-    assert_fates(name, EDITS[name], is_sample)
+def test_edited_checkouts(name: str, is_one: bool) -> None:
+    assert_fates(name, EDITS[name], is_one)
 
 
 @pytest.mark.parametrize("release", ["8.3.200", "8.4.190"])
