@@ -14,7 +14,7 @@ def landing(checkout: Patched) -> str:
     _, watch, _ = forward(train)
     if watch.beside(-1) != "batch = self.preprocess_batch(batch)":
         fail(f"expected watch() directly after preprocess_batch, not after {watch.beside(-1)!r}")
-    forwards = [node.lineno for node in train.calls("self.model")]
+    forwards = [node.lineno for name in ("self.model", "self.model.predict") for node in train.calls(name)]
     for line in forwards or [0]:
         in_order(("watch()", watch.line), ("the student's forward pass", line))
     return f"{watch.beside(-1)} ... {watch.beside(1)}"
@@ -67,6 +67,15 @@ EDITS = {
             r"\1if not self.args.rect:\n\1    \2\n\1else:\n\1    batch = self.prepare(batch)",
         ),
         Fate.EITHER,
+    ),
+    # As a fork's loop does that is written for one kind of model.
+    "the forward pass by its own name": Edit(
+        sub(
+            TRAINER,
+            r"^( +)((?:self\.)?loss, self\.loss_items) = self\.model\(batch\)$",
+            r"\1preds = self.model.predict(batch['img'])\n\1\2 = self.model.loss(batch, preds)",
+        ),
+        Fate.PATCHED,
     ),
 }
 

@@ -46,6 +46,13 @@ BREAKS = (
         "source::not_python",
     ),
     Break(
+        "a statement of the owner's above any other is no reason to refuse",
+        "patches/15-given-teacher.patch",
+        "  if resume:\n      ...\n      try:\n",
+        "  if resume:\n      try:\n",
+        "variants::logging_above and 8.2.50",
+    ),
+    Break(
         "a package of another name is told as such",
         CHECKOUT,
         "if trainer.is_file() and (version := version_of(package)):",
