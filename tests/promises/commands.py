@@ -120,8 +120,8 @@ BREAKS = (
     Break(
         "the command line starts without torch",
         CLI,
-        "import gc\n",
-        "import gc\nimport unittest.mock\nimport importlib\nimportlib.import_module('torch')\n",
+        "import io\n",
+        "import io\nimport unittest.mock\nimport importlib\nimportlib.import_module('torch')\n",
         "cli::heavy",
     ),
     Break(
