@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from distillpatch import __version__
+from distillpatch import __version__, streams
 from distillpatch.click_group import Group, settings
 from distillpatch.console import (
     current_output,
@@ -22,7 +21,6 @@ from distillpatch.console import (
     show_page,
     write_diff,
 )
-from distillpatch.errors import DistillpatchError
 from distillpatch.options import of_a_folder, on_a_checkout, replacing_hand_edits, shown
 
 # LibCST, rich and what needs them are imported by the commands that do: --help and completion need a tenth of the time.
@@ -54,10 +52,7 @@ _STDOUT = "-"
 @click.version_option(__version__, package_name="distillpatch")
 def main() -> None:
     """Make ultralytics train YOLO models by knowledge distillation, and undo it."""
-    if sys.stdout is None or sys.stderr is None:
-        raise DistillpatchError("stdout or stderr is closed. Open it, or send it to /dev/null.")
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a folder's name may be in no encoding at all
+    streams.prepare()
 
 
 @main.command()
@@ -120,7 +115,8 @@ def apply(checkout: Checkout, patch_set: PatchSet | None, replace_hand_edits: bo
     if settings().as_json:
         print_json(applied_report(reached, context))
     elif reached.run is None:
-        click.echo(f"Nothing to do: {standing_text(reached.situation)}.", err=dry_run)
+        say = streams.to_stderr if dry_run else streams.to_stdout
+        say(f"Nothing to do: {standing_text(reached.situation)}.")
     else:
         print_page(applied_page(reached, context))
         note(applied_notes(reached))
@@ -155,7 +151,8 @@ def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: boo
     if settings().as_json:
         print_json(reverted_report(reached))
     elif reached.run is None or reached.run.undo is None:
-        click.echo("Nothing to do: not patched.", err=dry_run)
+        say = streams.to_stderr if dry_run else streams.to_stdout
+        say("Nothing to do: not patched.")
         note(unrecorded_notes(reached.situation))
     else:
         print_page(reverted_page(reached, reached.run.undo))

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from distillpatch.errors import DistillpatchError, InterruptedRun
+from distillpatch.streams import to_stderr, to_stdout
 
 _INTERRUPTED = 130  # as a shell has it for Ctrl-C
 
@@ -115,11 +116,12 @@ def _uninterrupted_afterwards(options: Settings) -> Iterator[None]:
 
 
 def _refuse(options: Settings, error: click.UsageError) -> NoReturn:
-    """End with an error in how a command is written; click prints it for people."""
+    """End with an error in how a command is written; click has the words for people."""
     if isinstance(error, click.NoSuchOption) and error.option_name == "-C":
         error = click.UsageError("No such option: -C. Name the checkout plainly: distillpatch status PATH", error.ctx)
     if not options.as_json:
-        raise error from None
+        error.show(sys.stderr)
+        sys.exit(error.exit_code)
     fail(options, type(error).__name__, error.format_message(), error.exit_code)
 
 
@@ -127,7 +129,7 @@ def fail(options: Settings, kind: str, message: str, code: int) -> NoReturn:
     """End with an error: a message on stderr and, for a program, the same on stdout as JSON."""
     if options.as_json:
         with suppress(OSError):  # it may be what has failed
-            click.echo(json.dumps({"format": 1, "error": {"kind": kind, "message": message}}, indent=2))
+            to_stdout(json.dumps({"format": 1, "error": {"kind": kind, "message": message}}, indent=2))
     _leave(f"Error: {message}" if code != _INTERRUPTED else message, code)
 
 
@@ -139,7 +141,7 @@ def _finish(error: DistillpatchError | OSError, done: str) -> NoReturn:
 def _leave(message: str, code: int) -> NoReturn:
     try:
         if message:
-            click.echo(message, err=True)
+            to_stderr(message)
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:  # Python would try again as it ends, and exit with a code of its own

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from distillpatch.click_group import settings
 from distillpatch.errors import DistillpatchError
+from distillpatch.streams import to_stderr, to_stdout
 
 if TYPE_CHECKING:
     from distillpatch.change import FileChange
@@ -71,14 +70,14 @@ def print_json(document: dict[str, Any]) -> None:
     """Print the one JSON object that a command answers a program with."""
     from distillpatch.report.documents import FORMAT
 
-    click.echo(json.dumps({"format": FORMAT, **document}, indent=2))
+    to_stdout(json.dumps({"format": FORMAT, **document}, indent=2))
 
 
 def note(lines: Iterable[str | None]) -> None:
     """Print on stderr what is not the result itself, None for nothing."""
     for line in lines:
         if line:
-            click.echo(line, err=True)
+            to_stderr(line)
 
 
 def note_waiting(checkout: Checkout) -> Callable[[str], None]:

@@ -267,6 +267,8 @@ def _text(file: Path, limit: int) -> str:
         return read_regular(file, limit, through_link=True).decode("utf-8-sig", "replace")
     except OSError as error:
         raise RunError(f"cannot read {file}: {error.strerror}.") from error
+    except ValueError as error:  # args.yaml may name a teacher by characters that no name has on this system
+        raise RunError(f"cannot read {file}: no file can have this name here.") from error
 
 
 def _exists(path: Path) -> bool:

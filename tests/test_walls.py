@@ -48,14 +48,15 @@ LEVELS = {
         *("errors", "change", "engine", "tree", "ledger", "patch_sets", "commands", "disk_lines"),
         *("comparison", "doctor"),
     ),
+    "streams": ("errors",),
     # How commands end.
-    "click_group": ("errors", "tree"),
+    "click_group": ("errors", "tree", "streams"),
     # Where results go, and what several commands are asked.
-    "console": ("errors", "change", "tree", "report", "click_group"),
+    "console": ("errors", "change", "tree", "report", "streams", "click_group"),
     "options": ("errors", "patch_sets", "tree", "ledger", "report", "click_group", "console"),
     "cli": (
         *("errors", "engine", "tree", "ledger", "commands", "disk_lines", "doctor", "comparison"),
-        *("patch_sets", "report", "click_group", "console", "options"),
+        *("patch_sets", "report", "streams", "click_group", "console", "options"),
     ),
     "__main__": ("cli",),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -132,6 +132,8 @@ def save(curves: Sequence[Curve], title: str, metric: str, file: Path) -> None:
     """
     if file.suffix.lower() not in (".svg", ".png"):
         raise ChartError(f"{file}: expected a name that ends with .svg or .png.")
+    # A folder's name may be in no encoding at all.
+    curves = [replace(curve, name=curve.name.encode("utf-8", "replace").decode()) for curve in curves]
     try:
         if file.suffix.lower() == ".svg":
             file.write_text(svg(curves, title, metric), encoding="utf-8")

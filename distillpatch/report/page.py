@@ -16,6 +16,8 @@ from typing import Any, NamedTuple, TextIO
 
 COLOR = ("auto", "always", "never")
 
+_BRAILLE = "\u28ff"
+
 # How narrow a column of text may become before names are cut.
 _FOLDED = 16
 
@@ -94,13 +96,23 @@ class Output:
     width: int
 
     @property
+    def encoding(self) -> str:
+        """Its encoding: one that has every character if it keeps text as it is."""
+        return getattr(self.stream, "encoding", None) or "utf-8"
+
+    @property
     def has_pictures(self) -> bool:
         """Whether its encoding has the signs that curves are drawn with."""
-        try:
-            "\u28ff\u2588".encode(getattr(self.stream, "encoding", None) or "ascii")
-        except (UnicodeError, LookupError):
-            return False
-        return True
+        return self.shown(_BRAILLE) == _BRAILLE
+
+    @property
+    def ellipsis(self) -> str:
+        """What marks a place where text was cut: in an encoding for Chinese alone, "…" is two columns wide."""
+        return "…" if self.has_pictures else "..."
+
+    def shown(self, text: str) -> str:
+        """Return a text as it is shown: characters that the encoding lacks are escaped."""
+        return text.encode(self.encoding, "backslashreplace").decode(self.encoding)
 
 
 def output(choice: str, variables: Mapping[str, str], stream: TextIO | None = None) -> Output:
@@ -122,11 +134,21 @@ def output(choice: str, variables: Mapping[str, str], stream: TextIO | None = No
 
 def write(blocks: Iterable[Block], out: Output) -> None:
     """Write a page."""
+    blocks = (_shown(block, out) for block in blocks)  # before columns are counted
     if out.is_terminal:
         _write_rich(blocks, out)
     else:
         out.stream.write("".join(f"{line}\n" for block in blocks for line in _plain(block)))
         out.stream.flush()
+
+
+def _shown(block: Block, out: Output) -> Block:
+    def shown(cell: Cell) -> Cell:
+        return Span(out.shown(cell.text), cell.style) if isinstance(cell, Span) else out.shown(cell)
+
+    if isinstance(block, Table):
+        return Table(block.titles, [[shown(cell) for cell in row] for row in block.rows])
+    return Line(*map(shown, block.spans)) if isinstance(block, Line) else out.shown(block)
 
 
 def _write_rich(blocks: Iterable[Block], out: Output) -> None:
@@ -162,7 +184,7 @@ def _write_rich(blocks: Iterable[Block], out: Output) -> None:
                     if any(block.is_cut) and index < block.is_cut.index(True)
                     else None,
                 )
-            for row in _cut(block, out.width) if any(block.is_cut) else _shortened(block, out.width):
+            for row in _cut(block, out) if any(block.is_cut) else _shortened(block, out):
                 renderable.add_row(*map(text, row))
         else:
             cells = block.spans if isinstance(block, Line) else (block,)
@@ -175,23 +197,23 @@ def _natural(table: Table, column: int) -> int:
     return max(map(columns, [table.heads[column], *(_text(row[column]) for row in table.rows)]))
 
 
-def _cut(table: Table, width: int) -> list[list[Cell]]:
+def _cut(table: Table, out: Output) -> list[list[Cell]]:
     """Return the rows of a table, those cells cut for which a terminal is too narrow.
 
     The first column that may be cut has what those before it leave; if one follows it, that has a third of the width.
     """
     rows = [[*row] for row in table.rows]
     at = table.is_cut.index(True)
-    rest = width // 3 if at + 1 < len(table.titles) else 0
-    room = max(10, width - rest - sum(_natural(table, column) + 2 for column in range(at)))
+    rest = out.width // 3 if at + 1 < len(table.titles) else 0
+    room = max(10, out.width - rest - sum(_natural(table, column) + 2 for column in range(at)))
     for row in rows:
         cell = row[at]
         if columns(_text(cell)) > room:
-            row[at] = _text(cell)[: room - 1] + "…"
+            row[at] = _text(cell)[: room - len(out.ellipsis)] + out.ellipsis
     return rows
 
 
-def _shortened(table: Table, width: int) -> list[list[Cell]]:
+def _shortened(table: Table, out: Output) -> list[list[Cell]]:
     """Return the rows of a table, names cut in the middle, the longest column first, if a terminal is too narrow.
 
     The ends are kept, in which the names of runs differ. Other text gives way before them: it is folded.
@@ -199,7 +221,7 @@ def _shortened(table: Table, width: int) -> list[list[Cell]]:
     widths = [_natural(table, column) for column in range(len(table.titles))]
     folded = [min(w, _FOLDED) if title[:1].isalpha() else w for w, title in zip(widths, table.titles, strict=True)]
     names = [column for column, named in enumerate(table.is_named) if named]
-    while names and sum(folded) + 2 * len(folded) - 2 > width:
+    while names and sum(folded) + 2 * len(folded) - 2 > out.width:
         longest = max(names, key=lambda column: folded[column])
         if folded[longest] <= _FOLDED // 2:
             break
@@ -207,19 +229,19 @@ def _shortened(table: Table, width: int) -> list[list[Cell]]:
     rows = [[*row] for row in table.rows]
     for row in rows:
         for column in names:
-            row[column] = _middle_out(row[column], folded[column])
+            row[column] = _middle_out(row[column], folded[column], out.ellipsis)
     return rows
 
 
-def _middle_out(cell: Cell, room: int) -> Cell:
+def _middle_out(cell: Cell, room: int, ellipsis: str) -> Cell:
     """Return a cell that is as wide as there is room for, without its middle if need be."""
     text = _text(cell)
     if columns(text) <= room:
         return cell
     head, tail = text[: len(text) // 2], text[len(text) // 2 :]
-    while columns(head) + columns(tail) >= room:
+    while columns(head) + columns(tail) + len(ellipsis) > room:
         head, tail = (head[:-1], tail) if columns(head) >= columns(tail) else (head, tail[1:])
-    return f"{head}…{tail}"
+    return f"{head}{ellipsis}{tail}"
 
 
 def _plain(block: Block) -> list[str]:

@@ -29,8 +29,9 @@ def write_paged(blocks: Iterable[Block], out: Output, variables: Mapping[str, st
     if not command:
         write(blocks, out)
         return
-    page = io.StringIO()
+    page = io.TextIOWrapper(io.BytesIO(), out.encoding, "backslashreplace", newline="\n")
     write(blocks, replace(out, stream=page))
+    page.flush()
     environment = {"LESS": _LESS, "LV": "-c", **variables}
     try:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
@@ -39,7 +40,7 @@ def write_paged(blocks: Iterable[Block], out: Output, variables: Mapping[str, st
         return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the pager
     try:
-        process.communicate(page.getvalue().encode("utf-8", "replace"))
+        process.communicate(page.buffer.getvalue())
     except BrokenPipeError:
         process.wait()
     finally:

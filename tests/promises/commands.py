@@ -49,8 +49,8 @@ BREAKS = (
     Break(
         "stdout holds nothing but the diff",
         CONSOLE,
-        "            click.echo(line, err=True)\n",
-        "            click.echo(line)\n",
+        "            to_stderr(line)\n",
+        "            to_stdout(line)\n",
         "cli::all_that_stdout_holds",
     ),
     Break(
@@ -120,9 +120,30 @@ BREAKS = (
     Break(
         "the command line starts without torch",
         CLI,
-        "import io\n",
-        "import io\nimport unittest.mock\nimport importlib\nimportlib.import_module('torch')\n",
+        "import os\n",
+        "import os\nimport unittest.mock\nimport importlib\nimportlib.import_module('torch')\n",
         "cli::heavy",
+    ),
+    Break(
+        "what is cut is marked in the characters of the terminal",
+        "distillpatch/report/page.py",
+        'return "…" if self.has_pictures else "..."',
+        'return "…"',
+        "encodings::prints_what and status",
+    ),
+    Break(
+        "names are as wide as they are shown",
+        "distillpatch/report/page.py",
+        "    blocks = (_shown(block, out) for block in blocks)  # before columns are counted\n",
+        "",
+        "encodings::prints_what and compare",
+    ),
+    Break(
+        "messages are in the encoding of the terminal",
+        "distillpatch/streams.py",
+        "    click.echo(text, file=sys.stderr, err=True)\n",
+        "    click.echo(text, err=True)\n",
+        "encodings::prints_what and ascii",
     ),
     Break(
         "a run is one line of a terminal, whose ends are there",
