@@ -58,7 +58,7 @@ LEVELS = {
         *("errors", "engine", "tree", "ledger", "commands", "disk_lines", "doctor", "comparison"),
         *("patch_sets", "report", "streams", "click_group", "console", "options"),
     ),
-    "__main__": ("cli",),
+    "__main__": ("cli", "click_group"),
 }
 """For each wing, and each module that is in none, what it may import of the others."""
 
