@@ -90,6 +90,24 @@ def test_a_copy_under_another_name_is_found() -> None:
     assert found({"p/copy.py": copy}) == [("p/copy.py", "Copy", ("run", "step"), "")]
 
 
+MADE = {
+    "of a class that it is given": (
+        "def make(base):\n    class Made(base):\n        def run(self): pass\n        def step(self): pass\n",
+        ("run", "step"),
+    ),
+    "of one that it imports": (
+        "def make():\n    from p.base import Base\n    class Made(Base):\n        def run(self): pass\n",
+        ("run",),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_class_that_a_function_makes_is_found(name: str) -> None:
+    code, methods = MADE[name]
+    assert found({"p/make.py": code}) == [("p/make.py", "Made", methods, "")]
+
+
 def test_classes_that_inherit_from_each_other_end() -> None:
     assert found({"p/mine.py": "class A(B):\n    def run(self): pass\nclass B(A):\n    def run(self): pass"}) == []
 

@@ -145,8 +145,8 @@ class _Package:
         own = next((own for own in self._classes(path) if own.node.name == name), None)
         if own:
             return own
-        tree = self._tree(path)
-        for node in _imports(tree.body) if tree and depth else ():
+        imports = (node for node in self._nodes(path) if isinstance(node, ast.ImportFrom))
+        for node in imports if depth else ():
             for alias in node.names:
                 for module in _files(path, node) if name in (alias.asname, alias.name) else ():
                     if found := self.definition(module, alias.name, depth - 1):
@@ -167,8 +167,13 @@ class _Package:
         return [path for path, text in self._texts.items() if definition.search(text)]
 
     def _classes(self, path: str) -> Iterator[_Class]:
+        """Yield the classes of a file: first its own, then those that its functions make."""
+        return (_Class(path, node) for node in self._nodes(path) if isinstance(node, ast.ClassDef))
+
+    def _nodes(self, path: str) -> Iterator[ast.AST]:
+        """Yield the nodes of a file's tree, the outer ones before the inner ones."""
         tree = self._tree(path)
-        return (_Class(path, node) for node in (tree.body if tree else ()) if isinstance(node, ast.ClassDef))
+        return ast.walk(tree) if tree else iter(())
 
     def _tree(self, path: str) -> ast.Module | None:
         if path not in self._trees:
@@ -177,15 +182,6 @@ class _Package:
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 self._trees[path] = None  # nor can Python import it
         return self._trees[path]
-
-
-def _imports(statements: Iterable[ast.stmt]) -> Iterator[ast.ImportFrom]:
-    """Yield the imports of a module, those under ``if`` or ``try`` included."""
-    for statement in statements:
-        if isinstance(statement, ast.ImportFrom):
-            yield statement
-        elif isinstance(statement, (ast.If, ast.Try)):
-            yield from _imports([*statement.body, *statement.orelse])
 
 
 def _files(path: str, node: ast.ImportFrom) -> tuple[str, str]:

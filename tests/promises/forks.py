@@ -18,6 +18,13 @@ BREAKS = (
         "own_versions::copy_under_another_name",
     ),
     Break(
+        "a class that a function makes is named",
+        OWN_VERSIONS,
+        "        return ast.walk(tree) if tree else iter(())\n",
+        "        return iter(tree.body if tree else ())\n",
+        "own_versions::function_makes",
+    ),
+    Break(
         "a method that calls the inherited one is no version of its own",
         OWN_VERSIONS,
         "if not any(_calls_inherited(call, node.name) for call in ast.walk(node))",
