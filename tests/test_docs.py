@@ -66,6 +66,39 @@ def test_the_readme_compares_by_figures_that_were_measured() -> None:
     assert f"planned in [{seconds} s]" in table
 
 
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readme_has_the_gains_that_were_measured(name: str) -> None:
+    """In the table and under "Choosing": those of docs/learning.md, which `make learning` writes from its rows."""
+    table, rest = page(name).split("**", 1)
+    digits, stamps = (_measured(f"{data}, 128 images with labels") for data in ("digits", "stamps"))
+    images = _measured("digits, 128 images with labels and 896 without")
+    many = _measured("digits, 1,024 images with labels")
+    shown = [
+        *(digits[arm][0] for arm in ("tutorial", "upstream's distill_model", "default")),
+        *(images["default"][0], stamps["upstream's distill_model"][0], stamps["default"][0]),
+    ]
+    assert re.findall(r"\+0\.\d+ ± 0\.\d+", table) == shown
+    assert re.findall(r"(?:of a gap of|相差) (0\.\d+)", table) == [digits["gap"][0], stamps["gap"][0]]
+    least, most = map(float, re.findall(r"(?m)^LEAST, MOST = (\S+), (\S+)$", page("patches/distill_gradient.py"))[0])
+    (share,) = re.findall(r"share of soft 1 with frs 10 was (\d+) %", page("docs/learning/protocol.md"))
+    shares = [
+        *(digits[arm][1] for arm in ("default", "tutorial", "soft 3")),
+        *(f"{value:g}" for value in (round(int(share), -1), 100 * least, 100 * most)),
+        *(images["default"][1], digits["default"][1], many["default"][1]),
+    ]
+    (choosing,) = re.findall(r"(?s)\n## (?:Choosing|怎样选择)\n.*?\n## ", rest)
+    assert re.findall(r"(\d+) %", choosing) == shares
+
+
+def _measured(section: str) -> dict[str, tuple[str, ...]]:
+    """Return the gain and the share of the gap of each arm of a section of docs/learning.md, and that gap."""
+    (text,) = re.findall(rf"(?s)\n## {re.escape(section)}\n(.*?)(?:\n## |$)", page("docs/learning.md"))
+    (teacher, alone) = re.findall(r"The teacher: (\S+)\. Alone: (\S+)\.", text)[0]
+    rows = [[cell.strip() for cell in row.split("|")] for row in re.findall(r"(?m)^\|(.+)\|$", text)]
+    arms = {"default" if "(default)" in row[0] else row[0]: (row[3], row[4].removesuffix("%")) for row in rows[2:]}
+    return {**arms, "gap": (f"{float(teacher) - float(alone):.3f}",)}
+
+
 def test_upstreams_own_distillation_is_where_the_readme_says() -> None:
     (first,) = re.findall(r"\| (8\.\S+) and newer \|", page("README.md"))
     has_it = {}
