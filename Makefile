@@ -14,7 +14,7 @@ RELEASES := all
 DIR := .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough lint format matrix forks fuzz faults breaks speed cost learning learning-check gpu pictures clean
+.PHONY: help demo test thorough lint format matrix forks fuzz faults breaks speed cost learning learning-check gpu installs pictures clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -72,6 +72,9 @@ learning-check:  ## the same, short: fail if the default distillation makes stud
 
 gpu:  ## measure on a GPU what no CPU can show, and write docs/gpu.md; needs CUDA, takes 8 minutes
 	$(IN) main python tools/gpu.py
+
+installs:  ## install the clone by pipx, uv and pip, as README says, and use what that has installed
+	$(IN) installers python tools/installs.py
 
 pictures:  ## draw docs/pictures from what the commands print
 	$(IN) main python tools/pictures.py

@@ -16,6 +16,7 @@ import click
 import pytest
 import yaml
 from commanded import invoke
+from installs import INSTALLS
 from test_cli import run, variables
 from test_docs import PROJECT, page
 
@@ -36,10 +37,9 @@ RUN_BY = {
     "distillpatch revert --patches print-lr": "test_a_patch_set_of_ones_own_comes_and_goes",
     "distillpatch apply --replace-hand-edits": "test_a_hand_patched_checkout_is_patched_and_reverted",
     "yolo train model=yolov8n.yaml data=data.yaml epochs=100 model_t=yolov8l.pt": "test_the_readme_trains",
-    "pip install .": "test_an_installed_command_works_anywhere",  # the wheel that this builds
 }
-# These install from an index, or run all tests and the demonstration; they are run by hand.
-BY_HAND = {"pipx install .", "uv tool install .", "make demo", "make test"}
+# These install from an index, as `make installs` does, or run all tests and the demonstration.
+BY_HAND = {*INSTALLS, "make demo", "make test"}
 
 
 def blocks(text: str) -> Iterable[str]:

@@ -47,6 +47,8 @@ ENVIRONMENTS = {
     "cli-newest": Environment("3.13", "cli-newest.txt"),
     # What the code that we add to a checkout has to run on. The command line does not run there.
     "runtime-oldest": Environment("3.8", "runtime-oldest.txt", project=False),
+    # What installs the command line for people.
+    "installers": Environment("3.11", "installers.txt", project=False),
 }
 
 
