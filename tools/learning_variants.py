@@ -75,10 +75,10 @@ from ultralytics.utils.distill_response import SoftTargets
 from ultralytics.utils.distiller import Distiller
 from torch import nn
 
-begin, compare = Distiller.__init__, Distiller._compare
+make, compare = Distiller.__init__, Distiller._compare
 
-def began(self, trainer):
-    begin(self, trainer)
+def made(self, trainer):
+    make(self, trainer)
     student, teacher = trainer.model, trainer.model_t
     layers = zip((student, teacher), choose_layers(student, teacher, None, eight=False))
     widths = [channels("model", model, chosen) for model, chosen in layers]
@@ -95,7 +95,7 @@ def compared(self, features_s, logits_s, features_t, logits_t):
     terms["logit"] = terms["logit"] + self.cross({name: crossed}, {name: outputs}, {name: 1.0})
     return terms
 
-Distiller.__init__, Distiller._compare = began, compared
+Distiller.__init__, Distiller._compare = made, compared
 """
 
 # By the name of the arm.
