@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from distillpatch.tree import environment
 from distillpatch.tree.checkout import NEWEST_TESTED, CheckoutError, is_newer_than_tested, locate
 from distillpatch.tree.environment import Place, import_places
 
@@ -95,6 +96,17 @@ def test_a_named_path_that_is_no_checkout(content: str | None, message: str, tmp
         (tmp_path / "ultralytics" / "__init__.py").write_text(content)
     with pytest.raises(CheckoutError, match=message):
         locate(tmp_path, tmp_path, NOWHERE)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_version_that_is_readable_once_and_not_again(
+    named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while something else replaces the package."""
+    root, looks = plant(tmp_path), iter(["8.2.50"])
+    monkeypatch.setattr(environment, "constant", lambda *_: next(looks, None))
+    with pytest.raises(CheckoutError, match=r"__init__\.py stated a version a moment ago and no longer does"):
+        locate(root if named else None, root, NOWHERE)
 
 
 @pytest.mark.parametrize("kind", ["fifo", "large file", "huge file", "link to a device"])

@@ -164,9 +164,11 @@ def test_folders_nested_by_the_thousand_are_no_obstacle(tmp_path: Path) -> None:
     folders = [package / ".distillpatch" / "/".join(["d"] * depth) for depth in range(1201)]
     for folder in folders:
         folder.mkdir()
-    apply(package)
-    assert recovery(package) is None
-    revert(package)
-    assert recovery(package) is None
-    for folder in reversed(folders):  # all of them are there, and too deep for what removes the folders of tests
-        folder.rmdir()
+    try:
+        apply(package)
+        assert recovery(package) is None
+        revert(package)
+        assert recovery(package) is None
+    finally:  # all of them are there, and too deep for what removes the folders of tests
+        for folder in reversed(folders):
+            folder.rmdir()

@@ -174,6 +174,33 @@ def changes_the_disk(call: str, node: ast.Call) -> bool:
 _OF_SHUTIL = {"copy", "copy2", "copyfile", "copyfileobj", "copymode", "copystat", "copytree", "move", "rmtree"}
 
 
+_ABSENCE = {
+    "exists",
+    "glob",
+    "is_dir",
+    "is_file",
+    "is_symlink",
+    "isdir",
+    "isfile",
+    "islink",
+    "iterdir",
+    "lexists",
+    "rglob",
+}
+
+
+def test_the_ledger_asks_one_module_whether_something_is_there() -> None:
+    """What Python has for that answers no to a failing disk as well, and then what is there is removed."""
+    asked = [
+        (name_of(path), call)
+        for path in modules()
+        if wing_of(path) == "ledger"
+        for call, _ in calls(path)
+        if "." in call and call.rpartition(".")[2] in _ABSENCE
+    ]
+    assert asked == []
+
+
 def test_only_the_finder_of_unsaved_work_and_the_pager_start_a_process() -> None:
     assert {name_of(path) for path in modules() if "subprocess" in outside(path)} == {"tree/git.py", "report/pager.py"}
 

@@ -152,4 +152,18 @@ BREAKS = (
         "        break\n",
         "runs::one_line_a_run",
     ),
+    Break(
+        "an output that is closed is one error",
+        "distillpatch/streams.py",
+        "    if sys.stdout is None or sys.stderr is None:\n",
+        "    if False:\n",
+        "errors::closed_or_full",
+    ),
+    Break(
+        "the user's work is looked for without the lock",
+        COMMANDS,
+        "        commit(held, run.changes, run.state)\n",
+        "        commit(held, run.changes, run.state)\n        _ = Reached(situation, run).unsaved\n",
+        "git::without_the_lock",
+    ),
 )

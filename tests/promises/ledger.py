@@ -112,4 +112,25 @@ BREAKS = (
         "",
         "installed::uninstalls",
     ),
+    Break(
+        "a file system that cannot flush folders is no obstacle",
+        "distillpatch/ledger/disk.py",
+        "        if error.errno not in _CANNOT_FLUSH_FOLDERS:\n            raise\n",
+        "        raise\n",
+        "reads::cannot_flush_folders",
+    ),
+    Break(
+        "a flush that fails names what was flushed",
+        "distillpatch/ledger/disk.py",
+        "        raise OSError(error.errno, error.strerror, str(place)) from error  # fsync names no file\n",
+        "        raise\n",
+        "reads::flush_that_fails",
+    ),
+    Break(
+        "folders nested by the thousand are not gone into",
+        FILES,
+        "_DEEPEST_FOLDER = 60\n",
+        "_DEEPEST_FOLDER = 60_000\n",
+        "reads::nested_by_the_thousand",
+    ),
 )
