@@ -97,6 +97,9 @@ PATCHED: dict[str, dict[str, Any]] = {
     # The default with other teachers, and with each of the other feature losses of the weight that it has by default.
     "online": soft(1.0, **FRS_10, distillonline=True),
     "ema": soft(1.0, **FRS_10, model_t="ema"),
+    "ema, soft 1": soft(1.0, model_t="ema"),
+    "ema, soft 0.3": soft(0.3, model_t="ema"),
+    "ema, frs 1": features({**FRS, "distill_feat_weight": 1.0, "model_t": "ema"}),
     "born again": soft(1.0, **FRS_10, model_t=FIRST_GENERATION),
     "soft 1, cwd 0.3": soft(1.0, **CWD),
     "soft 1, mimic 0.5": soft(1.0, distill_feat_type="mimic", distill_feat_weight=0.5),

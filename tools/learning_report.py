@@ -176,7 +176,7 @@ def _targets(found: list[Section]) -> str:
 
 
 def _judge(found: dict[str, Section]) -> Iterable[tuple[str, str, str]]:
-    few, unlabelled, every = (found.get(regime) for regime in ("few", "unlabelled", "all"))
+    few, every = found.get("few"), found.get("all")
     default = few and few.of(DEFAULT)
     upstream = few and few.of("upstream's distill_model")
     yield _verdict(
@@ -189,8 +189,10 @@ def _judge(found: dict[str, Section]) -> Iterable[tuple[str, str, str]]:
         yield "128 labels: default above upstream's", signed(pair), _word(pair, pair.gain > 0)
     else:
         yield "128 labels: default above upstream's", "-", "not shown"
-    images = unlabelled and unlabelled.of(DEFAULT_UNLABELLED)
-    yield _verdict("with unlabelled images: at least 65 % of the gap", unlabelled, images, math.inf, 0.65)
+    for regime in ("unlabelled", "long unlabelled"):
+        target = f"with unlabelled images, {REGIMES[regime].steps:,} steps: at least 65 % of the gap"
+        section = found.get(regime)
+        yield _verdict(target, section, section and section.of(DEFAULT_UNLABELLED), math.inf, 0.65)
     yield _verdict("all labels: default at least +0.006", every, every and every.of(DEFAULT), 0.006, math.inf)
     # An arm with the poorer teacher is no mode of its own: it says what such a teacher does.
     others = {"alone", "alone again", *(arm for arm, given in ARMS.items() if FIRST_TEACHER in given.values())}

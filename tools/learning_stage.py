@@ -116,7 +116,7 @@ def _part(name: str, part: str) -> str:
     return str(data(name) / f"{part}.yaml")
 
 
-def model(name: str, role: str, begin: str, **options: Any) -> Path:
+def model(name: str, role: str, begin: str, /, **options: Any) -> Path:
     """Return the weights of a model that some runs of a data set need: trained in the pristine release, once."""
     folder = HOME / f"{name}-models" / role
     weights = folder / "run/weights/last.pt"
