@@ -9,6 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from distillpatch.ledger.json_fields import with_checksum
+
 # `make fuzz` sets the number.
 FUZZ = settings(
     max_examples=int(os.environ.get("DISTILLPATCH_FUZZ", "300")),
@@ -51,6 +53,18 @@ PATHS = [
     "ultralytics/\ud800.py",
     "x" * 5000,
 ]
+
+
+def signed(content: bytes, **values: Any) -> bytes:
+    """Return a record with some of its values replaced, and with the checksum of what it then says."""
+    try:
+        record = json.loads(content)
+    except ValueError:
+        return content
+    if not isinstance(record, dict):
+        return content
+    return json.dumps(with_checksum({**{k: v for k, v in record.items() if k != "sha256"}, **values})).encode()
+
 
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(PATHS)
 _JSON = st.recursive(_SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=6)

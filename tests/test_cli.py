@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import releases
 from by_hand import make as make_by_hand
+from mutated import signed
 from trees import everything
 
 from distillpatch import __version__
@@ -748,7 +749,7 @@ def outdated(root: Path) -> None:
     state = json.loads(file.read_text(encoding="utf-8"))
     (patch_set,) = state["patch_sets"]
     changed = {**patch_set, "digest": "another", "files": {}}
-    file.write_text(json.dumps({**state, "patch_sets": [changed]}), encoding="utf-8")
+    file.write_bytes(signed(file.read_bytes(), patch_sets=[changed]))
 
 
 def test_status_tells_what_it_can_where_edits_are_in_the_way(checkout: Checkout) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import random
 import stat
 import tracemalloc
 import zlib
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from edits import files_of
 from hypothesis import given
-from mutated import FUZZ, PATHS, mutated
+from mutated import FUZZ, PATHS, mutated, signed
 from releases import PINNED
 from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, everything, patch_sets, plant
 
@@ -50,7 +51,7 @@ def put(package: Path, content: bytes) -> None:
 
 
 def put_record(package: Path, record: Any) -> None:
-    put(package, json.dumps(record).encode())
+    put(package, signed(json.dumps(record).encode()))
 
 
 def record() -> Any:
@@ -374,8 +375,22 @@ def test_something_else_in_the_place_of_the_folder_is_refused(package: Path) -> 
         read_state(package)
 
 
+def test_one_flipped_bit_is_refused_or_makes_no_difference(package: Path) -> None:
+    """The checksum covers all that is said; white space is not part of it."""
+    content, refusals = to_json(STATE), 0
+    for place in random.Random(3).sample(range(len(content) * 8), 500):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        put(package, bytes(flipped))
+        try:
+            assert read_state(package) == STATE, place
+        except StateError:
+            refusals += 1
+    assert refusals > 300
+
+
 @FUZZ
-@given(content=mutated(to_json(STATE)))
+@given(content=mutated(to_json(STATE)) | mutated(to_json(STATE)).map(signed))
 def test_a_mutated_state_is_read_or_refused_and_leads_nowhere(package: Path, content: bytes) -> None:
     root = package.parent
     plant(root)

@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from distillpatch import __version__
-from distillpatch.ledger.json_fields import field, line, optional
-from distillpatch.ledger.places import IGNORE_FILE, ORIGINALS, STATE_DIR, STATE_FILE, StateError, check_path, sha256
+from distillpatch.ledger.json_fields import field, line, optional, verify_checksum, with_checksum
+from distillpatch.ledger.places import IGNORE_FILE, ORIGINALS, STATE_DIR, STATE_FILE, StateError, check_path
 from distillpatch.ledger.state import newer, refuse_newer
 from distillpatch.ledger.state_file import way_back
 from distillpatch.tree.files import NotRegularError, read_regular
@@ -54,12 +53,7 @@ def to_json(journal: Journal) -> bytes:
         "release": journal.release,
         "entries": [{"path": entry.path, "before": entry.before, "after": entry.after} for entry in journal.entries],
     }
-    return json.dumps({**record, "sha256": _checksum(record)}, indent=1).encode()
-
-
-def _checksum(record: dict[str, Any]) -> str:
-    """Return the checksum of all that a journal says: a flipped bit must not be undone as if it were the truth."""
-    return sha256(json.dumps(record, sort_keys=True).encode())
+    return json.dumps(with_checksum(record), indent=1).encode()
 
 
 def read_journal(file: Path, package: str) -> Journal:
@@ -95,9 +89,7 @@ def _parse(record: object, package: str) -> Journal:
     if written_in > FORMAT:
         raise newer(version)
     if written_in != 1:  # which is of version 0.1.0 and had no checksum
-        said = {key: value for key, value in record.items() if key != "sha256"} if isinstance(record, dict) else {}
-        if field(record, "sha256", str) != _checksum(said):
-            raise ValueError("it does not match its checksum")
+        verify_checksum(record)
     refuse_newer(version)
     entries = tuple(_parse_entry(entry, package) for entry in field(record, "entries", list))
     if len({entry.path for entry in entries}) != len(entries):

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
+from distillpatch.ledger.places import sha256
+
 T = TypeVar("T")
+
+_CHECKSUM = "sha256"
+
+
+def with_checksum(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with the checksum of all that it says: a flipped bit must not be taken for the truth."""
+    return {**record, _CHECKSUM: _checksum(record)}
+
+
+def verify_checksum(record: object) -> None:
+    """Make sure that a record says what it said when it got its checksum.
+
+    Raises:
+        ValueError: It says something else, or has no checksum.
+    """
+    expected = field(record, _CHECKSUM, str)
+    said = {key: value for key, value in record.items() if key != _CHECKSUM} if isinstance(record, dict) else {}
+    if _checksum(said) != expected:
+        raise ValueError("it does not match its checksum")
+
+
+def _checksum(record: dict[str, Any]) -> str:
+    return sha256(json.dumps(record, sort_keys=True).encode())
 
 
 def field(record: object, key: str, kind: type[T]) -> T:

@@ -8,7 +8,7 @@ import os
 import zlib
 from datetime import datetime
 
-from distillpatch.ledger.json_fields import field, line, optional
+from distillpatch.ledger.json_fields import field, line, optional, verify_checksum, with_checksum
 from distillpatch.ledger.places import STATE_DIR, check_path, sha256
 from distillpatch.ledger.state import AppliedFile, AppliedSet, State, newer
 
@@ -47,7 +47,7 @@ def to_json(state: State) -> bytes:
             for file in state.files
         ],
     }
-    return json.dumps(record, indent=1).encode() + b"\n"
+    return json.dumps(with_checksum(record), indent=1).encode() + b"\n"
 
 
 def _pack(content: bytes | None) -> dict[str, str] | None:
@@ -75,6 +75,8 @@ def _parse(record: object, package: str) -> State:
     written_in = field(record, "format", int)
     if written_in > FORMAT:
         raise newer(version)
+    if written_in != 1:  # which is of version 0.1.0 and had none for the whole
+        verify_checksum(record)
     applied_at = line(record, "applied_at")
     if datetime.fromisoformat(applied_at).tzinfo is None:
         raise ValueError("its date has no time zone")
