@@ -42,4 +42,11 @@ BREAKS = (
         "    if False:\n",
         "display::upstreams_own and 8.2.50",
     ),
+    Break(
+        "each run in a folder has columns of its own numbers",
+        COLUMNS,
+        "            yield axes, curve if curve < first else curve + len(ours)",
+        "            yield axes, curve",
+        "arguments::several_runs and 8.2.50",
+    ),
 )

@@ -65,4 +65,18 @@ BREAKS = (
         "(lambda head: 0, features)",
         "bad_input::makes_no_sense and 8.2.50",
     ),
+    Break(
+        "a look at a model that fails leaves it in its modes",
+        MODELS,
+        "    finally:\n        for m, training in modes.items():\n            m.training = training\n",
+        "    finally:\n        pass\n",
+        "interrupted::leaves_it_in_its_modes and 8.2.50",
+    ),
+    Break(
+        "a look at a model that fails leaves no hooks",
+        FEATURES,
+        "        outputs = watch.outputs()\n        watch.stop()\n",
+        "        outputs = watch.outputs()\n",
+        "interrupted::leaves_it_in_its_modes and 8.2.50",
+    ),
 )

@@ -78,4 +78,18 @@ BREAKS = (
         "return teacher.float()",
         "tutorial_script::leaves_its_teacher_alone and 8.4.190",
     ),
+    Break(
+        "a teacher may be a model that was saved by itself",
+        SETUP,
+        "        if not isinstance(model, BaseModel):",
+        "        if False:",
+        "arguments::saved_in_another_way and 8.2.50",
+    ),
+    Break(
+        "a teacher may be named without a suffix",
+        SETUP,
+        '    if not Path(path).is_file() and f"{path}.pt" in official:',
+        "    if False:",
+        "arguments::saved_in_another_way and 8.2.50",
+    ),
 )

@@ -91,4 +91,11 @@ BREAKS = (
         "            pass\n",
         "resume::branch_to_branch and 8.4.60",
     ),
+    Break(
+        "an online teacher of a later release knows its branches",
+        TEACHERS,
+        'getattr(head(teacher), "end2end", False)',
+        "False",
+        "arguments::yolov10_teacher and 8.2.50",
+    ),
 )
