@@ -926,6 +926,21 @@ def test_a_state_folder_without_permission_to_write_is_refused(open_tmp_path: Pa
     assert everything(open_tmp_path) == before
 
 
+def test_a_lock_that_cannot_be_made_leaves_no_folder(tmp_path: Path, failpoints: Failpoints) -> None:
+    """As where there is room for a folder and none for a file."""
+    package = plant(tmp_path)
+    before = everything(tmp_path)
+
+    def refuse(name: str, place: Path) -> None:
+        if (name, place.name) == ("open", "lock"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place))
+
+    failpoints.look = refuse
+    with pytest.raises(TransactionError, match=r"lock: No space left on device\. Nothing was changed\."):
+        apply(package)
+    assert everything(tmp_path) == before
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_what_root_writes_belongs_to_the_owner_of_the_tree(open_tmp_path: Path) -> None:
     as_user_owned(open_tmp_path)

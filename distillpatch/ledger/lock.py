@@ -91,6 +91,10 @@ def _try_lock(package_dir: Path) -> int | None:
         if not leads_to_folder(package_dir):
             raise
         return None  # the folder went with another process that held the lock
+    except OSError:
+        with suppress(OSError):  # something is in it; an empty one would be left in a tree that nothing changed
+            remove_folder(folder)
+        raise
     try:
         # A process that is done removes the file, even while others wait for it: then the lock is on nothing.
         if _lock_descriptor(descriptor) and _is_at(place, descriptor):

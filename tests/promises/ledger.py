@@ -71,6 +71,13 @@ BREAKS = (
         "state::flipped",
     ),
     Break(
+        "a lock that cannot be made leaves no folder",
+        LOCK,
+        "            remove_folder(folder)\n        raise\n",
+        "            pass\n        raise\n",
+        "transaction::lock_that_cannot_be_made",
+    ),
+    Break(
         "a patch set that is added takes no other away",
         "distillpatch/commands.py",
         "return there if patch_set in there else (*there, patch_set)",
