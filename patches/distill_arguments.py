@@ -45,6 +45,10 @@ RECIPES = {
 # All train arguments of distillation. model_t is the teacher: a YOLO object, its .model, or the path of its weights; or
 # this, for the student's own average.
 AVERAGE = "ema"
+
+# What the default recipe has otherwise for that average, which is hardly better than the student: to imitate it as
+# closely as a real teacher costs accuracy, see docs/learning.md.
+OF_AVERAGE = {"distill_feat_type": "none", "distill_logit_weight": 0.3}
 DISTILL_ARGS = ("model_t", "distill_recipe", *RECIPES["default"])
 
 SWITCHES = ("distillonline", "logit_loss")
@@ -89,8 +93,16 @@ def default_argument(args, name):
         name (str): One of DISTILL_ARGS.
     """
     given = given_arguments(args)
-    recipe = RECIPES.get(given.get("distill_recipe"), RECIPES["default"])
-    return _weighted({"model_t": None, "distill_recipe": "default", **recipe, **given})[name]
+    if given.get("distill_recipe") not in RECIPES:
+        given["distill_recipe"] = "default"
+    return _weighted({"model_t": None, **_recipe(given), **given})[name]
+
+
+def _recipe(given):
+    """Return the recipe for the arguments that a run was given."""
+    recipe = given.get("distill_recipe", "default")
+    of_teacher = OF_AVERAGE if recipe == "default" and given.get("model_t") == AVERAGE else {}
+    return {"distill_recipe": recipe, **RECIPES[recipe], **of_teacher}
 
 
 def _weighted(value):
@@ -145,9 +157,8 @@ def complete_arguments(args):
     given = given_arguments(args)
     if "distill_layers" in given:
         given["distill_layers"] = _as_lists(given["distill_layers"])
-    recipe = given.get("distill_recipe", "default")
-    _check_choice("distill_recipe", recipe, RECIPES)
-    value = {"distill_recipe": recipe, **RECIPES[recipe], **given}
+    _check_choice("distill_recipe", given.get("distill_recipe", "default"), RECIPES)
+    value = {**_recipe(given), **given}
     _check_choice("distill_feat_type", value["distill_feat_type"], FEATURE_LOSSES)
     _check_choice("distill_logit_type", value["distill_logit_type"], RESPONSE_LOSSES)
     value = _weighted(value)

@@ -54,6 +54,7 @@ for t, weights in enumerate(steps, 1):
     share = 9 / (10 + t)
     average = (1 - share) * average + share * weights
 report(apart=float((flat(trainer.model_t) - average).abs().max()), moved=float((average - steps[0]).abs().max()))
+report(recipe={name: getattr(trainer.args, name, None) for name in ("distill_feat_type", "distill_logit_weight")})
 report(trust=[trainer.distiller.teacher.trust(part) for part in (0, 0.25, 0.4, 0.55, 1)])
 teach("part")
 again = YOLO("part/weights/last.pt")
@@ -71,6 +72,11 @@ def run(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> Any:
 def test_the_teacher_is_the_average_of_the_students_weights(run: Any) -> None:
     assert run.facts["moved"] > 1e-5
     assert run.facts["apart"] < run.facts["moved"] / 100
+
+
+def test_it_is_followed_less_than_a_real_teacher(run: Any) -> None:
+    assert run.facts["recipe"] == {"distill_feat_type": "none", "distill_logit_weight": 0.3}
+    assert results(run, "whole").column("train/dfeaLoss") == [0, 0, 0, 0]
 
 
 def test_it_counts_for_more_after_the_warm_up(run: Any) -> None:

@@ -13,7 +13,18 @@ import pytest
 pytest.importorskip("sklearn")
 
 import learning_rows
-from learning_arms import ARMS, DEFAULT, DEFAULT_UNLABELLED, FIRST_MASTER, FIRST_TUNING_SEED, LESSONS, MASTER, Job, plan
+from learning_arms import (
+    ARMS,
+    DEFAULT,
+    DEFAULT_AVERAGE,
+    DEFAULT_UNLABELLED,
+    FIRST_MASTER,
+    FIRST_TUNING_SEED,
+    LESSONS,
+    MASTER,
+    Job,
+    plan,
+)
 from learning_plots import bars
 from learning_report import interval, sections, signed, write_page
 
@@ -166,9 +177,10 @@ def test_rows_that_are_committed_are_valid_and_single() -> None:
 def test_the_arm_that_is_called_the_default_is_what_the_patches_do_by_default() -> None:
     from patches.distill_arguments import RECIPES, default_argument
 
-    for arm in (DEFAULT, DEFAULT_UNLABELLED):
+    for arm in (DEFAULT, DEFAULT_UNLABELLED, DEFAULT_AVERAGE):
         arguments = {key: value for key, value in ARMS[arm].items() if key not in ("model_t", "distill_images")}
-        assert arguments == {key: default_argument(SimpleNamespace(), key) for key in arguments}
+        run = SimpleNamespace(model_t=ARMS[arm]["model_t"])
+        assert arguments == {key: default_argument(run, key) for key in arguments}
     assert RECIPES["default"]["distillonline"] is False
 
 

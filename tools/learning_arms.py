@@ -96,10 +96,9 @@ PATCHED: dict[str, dict[str, Any]] = {
     "soft 1, frs 10, crossed": soft(1.0, **FRS_10),
     # The default with other teachers, and with each of the other feature losses of the weight that it has by default.
     "online": soft(1.0, **FRS_10, distillonline=True),
-    "ema": soft(1.0, **FRS_10, model_t="ema"),
-    "ema, soft 1": soft(1.0, model_t="ema"),
     "ema, soft 0.3": soft(0.3, model_t="ema"),
-    "ema, frs 1": features({**FRS, "distill_feat_weight": 1.0, "model_t": "ema"}),
+    "ema, soft 1": soft(1.0, model_t="ema"),
+    "ema": soft(1.0, **FRS_10, model_t="ema"),
     "born again": soft(1.0, **FRS_10, model_t=FIRST_GENERATION),
     "soft 1, cwd 0.3": soft(1.0, **CWD),
     "soft 1, mimic 0.5": soft(1.0, distill_feat_type="mimic", distill_feat_weight=0.5),
@@ -109,9 +108,9 @@ PATCHED: dict[str, dict[str, Any]] = {
 }
 ARMS = {**PRISTINE, **PATCHED}
 
-# The arms that use the arguments which the patches give a student with a teacher and nothing else, or with images
-# without labels as well; a test requires that they do.
-DEFAULT, DEFAULT_UNLABELLED = "soft 1, frs 10", "soft 1, frs 10, images"
+# The arms that use the arguments which the patches give a student with a teacher and nothing else, with images without
+# labels as well, or with its own average as the teacher; a test requires that they do.
+DEFAULT, DEFAULT_UNLABELLED, DEFAULT_AVERAGE = "soft 1, frs 10", "soft 1, frs 10, images", "ema, soft 0.3"
 
 # The rows of a teacher's own exam: no student learns in them.
 MASTER, FIRST_MASTER = "teacher", "first teacher"

@@ -8,7 +8,16 @@ from pathlib import Path
 from statistics import mean, median, stdev
 from typing import NamedTuple
 
-from learning_arms import ARMS, DEFAULT, DEFAULT_UNLABELLED, FIRST_MASTER, FIRST_TEACHER, MASTER, REGIMES
+from learning_arms import (
+    ARMS,
+    DEFAULT,
+    DEFAULT_AVERAGE,
+    DEFAULT_UNLABELLED,
+    FIRST_MASTER,
+    FIRST_TEACHER,
+    MASTER,
+    REGIMES,
+)
 from learning_plots import bars, curves
 from learning_rows import ROWS, Row
 from scipy.stats import t as students_t
@@ -194,8 +203,11 @@ def _judge(found: dict[str, Section]) -> Iterable[tuple[str, str, str]]:
         section = found.get(regime)
         yield _verdict(target, section, section and section.of(DEFAULT_UNLABELLED), math.inf, 0.65)
     yield _verdict("all labels: default at least +0.006", every, every and every.of(DEFAULT), 0.006, math.inf)
-    # An arm with the poorer teacher is no mode of its own: it says what such a teacher does.
-    others = {"alone", "alone again", *(arm for arm, given in ARMS.items() if FIRST_TEACHER in given.values())}
+    # An arm with the poorer teacher is no mode of its own: it says what such a teacher does. Nor is one in which the
+    # student's average teaches as a real teacher does: because of what it says, nobody is given that unasked.
+    average = {arm for arm, given in ARMS.items() if given.get("model_t") == "ema"} - {DEFAULT_AVERAGE}
+    poorer = {arm for arm, given in ARMS.items() if FIRST_TEACHER in given.values()}
+    others = {"alone", "alone again", *poorer, *average}
     modes = [r for section in found.values() for r in section.results if r.arm not in others and r.gains]
     if modes:
         worst = min(modes, key=lambda result: result.gain)

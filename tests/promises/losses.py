@@ -99,4 +99,11 @@ BREAKS = (
         "scaled=True",
         "gradient::published_size and 8.4.190",
     ),
+    Break(
+        "the student's average is followed less than a real teacher",
+        "patches/distill_arguments.py",
+        'given.get("model_t") == AVERAGE else {}',
+        "False else {}",
+        "learning::called_the_default",
+    ),
 )
