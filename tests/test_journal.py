@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mutated import FUZZ, PATHS, mutated, signed
-from trees import FILES, PLAN, RELEASE, STATE, Tree, copy, everything, plant
+from trees import FILES, PATCHED, PLAN, RELEASE, STATE, Tree, copy, everything, plant
 
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger import disk
@@ -134,6 +134,20 @@ def test_one_flipped_bit_is_refused_or_makes_no_difference(crashed: Path, tmp_pa
         else:
             assert everything(root) == expected, place
     assert refused > 200
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_an_original_that_something_else_has_changed_or_removed_is_told(
+    crashed: Path, tmp_path: Path, lost: bool
+) -> None:
+    root, path = copy(crashed, tmp_path / "tree"), "ultralytics/engine/trainer.py"
+    entries = json.loads((root / JOURNAL).read_bytes())["entries"]
+    kept = root / JOURNAL.parent / "before" / str([entry["path"] for entry in entries].index(path))
+    kept.unlink() if lost else kept.write_bytes(b"changed")
+    told = recover(root / "ultralytics", RELEASE) or ""
+    expected = "is as that run left it: what it held before is gone" if lost else "which something else has changed"
+    assert f"{root / path} " in told and expected in told
+    assert (root / path).read_bytes() == (PATCHED[path] if lost else b"changed")
 
 
 def test_a_journal_of_0_1_0_is_read(tmp_path: Path) -> None:

@@ -132,9 +132,11 @@ def _restore(place: Path, entry: Entry, before: Path, after: Path, newcomer: str
     now = fingerprint(place)
     # Where a file was to go there is no `after/N` to tell by: what is neither kind of content may be ours or not.
     changed = now != entry.before if entry.after is None else not exists(after)
-    restored = now == entry.before or (entry.before is not None and not exists(before))
-    if not changed or restored or not leads_to_folder(place.parent):
+    gone = entry.before is not None and not exists(before)
+    if not changed or now == entry.before or not leads_to_folder(place.parent):
         return ""
+    if gone:  # restored, and edited since; or else somebody has removed it
+        return f" {place} is as that run left it: what it held before is gone." if now == entry.after else ""
     if now != entry.after and newcomer:
         return f" {place} is left as it is: {newcomer} brought it." if now is not None else ""
     remark = ""
@@ -143,6 +145,8 @@ def _restore(place: Path, entry: Entry, before: Path, after: Path, newcomer: str
         rename(place, kept)
         remark = f" {place} had been changed meanwhile; that version is now {kept}."
     if entry.before is not None:
+        if fingerprint(before) != entry.before:
+            remark += f" {place} is restored from what was kept of it, which something else has changed."
         rename(before, place)
     elif now == entry.after:
         unlink(place)

@@ -78,6 +78,20 @@ BREAKS = (
         "transaction::lock_that_cannot_be_made",
     ),
     Break(
+        "an original that something else has changed is not called restored",
+        RECOVERY,
+        "        if fingerprint(before) != entry.before:\n",
+        "        if False:\n",
+        "journal::changed_or_removed",
+    ),
+    Break(
+        "a file whose original is gone is not called restored",
+        RECOVERY,
+        ' if now == entry.after else ""\n',
+        ' if False else ""\n',
+        "journal::changed_or_removed",
+    ),
+    Break(
         "a patch set that is added takes no other away",
         "distillpatch/commands.py",
         "return there if patch_set in there else (*there, patch_set)",
