@@ -69,4 +69,11 @@ BREAKS: tuple[Break, ...] = (
         "given_teacher(self.args)",
         "resume::teacher_that_has_moved and 8.2.50",
     ),
+    Break(
+        "a student that is trained on is not taught unasked",
+        PATCH,
+        "# A trainer of the user's own, which may be a copy of a pristine one.\n",
+        '--- ultralytics/engine/model.py  Model._reset_ckpt_args\n  include = {\n      ...,\n+     "model_t",\n  }\n\n',
+        "resume::only_if_asked_for and 8.2.50",
+    ),
 )
