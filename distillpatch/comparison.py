@@ -27,7 +27,8 @@ class Score:
         last: The last accuracy that was measured.
         chosen: Of best and last the one that runs are compared by.
         gain: How much more than the run without a teacher from the same seed; None if there is none.
-        gap_closed: The gain as a share of the gap between that run and the teacher, if both are known and there is one.
+        gap_closed: The gain as a share of the gap between that run and the teacher, if both were measured in the same
+            way and there is one.
     """
 
     run: Run
@@ -124,7 +125,7 @@ def compare(runs: Sequence[Run], metric: str, by: str, teachers: Mapping[str, Ru
     alone = [run for run in runs if run.arguments is not None and run.teacher is None]
     scored = {id(run): _score(run, metric, by, _baseline(run, alone), teachers.get(run.teacher or "")) for run in runs}
     ways = tuple(_way([scored[id(run)] for run in group]) for group in grouped.values())
-    notes = [note for run in runs for note in _notes(run, metric, alone)]
+    notes = [note for run in runs for note in _notes(run, metric, alone, teachers.get(run.teacher or ""))]
     return Comparison(metric, by, ways, tuple(dict.fromkeys([*_repeated(grouped.values()), *notes])))
 
 
@@ -154,7 +155,7 @@ def _score(run: Run, metric: str, by: str, baseline: Run | None, teacher: Run | 
     alone = _accuracy(baseline, metric, by) if baseline and run.teacher is not None else None
     gain = None if alone is None else chosen - alone
     gap_closed = None
-    if gain is not None and alone is not None and teacher is not None and _same_data(run, teacher):
+    if gain is not None and alone is not None and teacher is not None and not _measured_otherwise(run, teacher):
         held = teacher.holds(run.teacher or "")
         reached = _accuracy(teacher, metric, "last" if held == "last" else "best")
         if reached is not None and reached > alone:
@@ -167,9 +168,12 @@ def _accuracy(run: Run, metric: str, by: str) -> float | None:
     return None if not curve else curve[max(curve)] if by == "last" else max(curve.values())
 
 
-def _same_data(run: Run, teacher: Run) -> bool:
-    asked = [(each.arguments or {}).get("data") for each in (run, teacher)]
-    return asked[0] is not None and asked[0] == asked[1]
+def _measured_otherwise(run: Run, teacher: Run) -> list[str]:
+    """Return what is different in how the accuracy of a run and that of its teacher were measured."""
+    if teacher.arguments is None:
+        return ["no args.yaml"]
+    mine, its = run.validation, teacher.validation
+    return [f"{key}={its[key]} and not {mine[key]}" for key in mine if its[key] != mine[key]]
 
 
 def _way(scores: Sequence[Score]) -> Way:
@@ -192,7 +196,7 @@ def _repeated(groups: Iterable[Sequence[Run]]) -> Iterable[str]:
                 yield f"{run.folder}: the same arguments and seed as {earlier.folder}; not a sample of its own."
 
 
-def _notes(run: Run, metric: str, alone: Sequence[Run]) -> Iterable[str]:
+def _notes(run: Run, metric: str, alone: Sequence[Run], teacher: Run | None) -> Iterable[str]:
     if run.arguments is None:
         yield f"{run.folder}: no args.yaml, so its teacher and its arguments are unknown; it is not compared."
     if not run.curve(metric):
@@ -203,6 +207,8 @@ def _notes(run: Run, metric: str, alone: Sequence[Run]) -> Iterable[str]:
         yield f"{run.folder}: a loss is not a finite number from epoch {run.diverged} on."
     if run.arguments is not None and run.teacher is not None and _baseline(run, alone) is None:
         yield f"{run.folder}: no run without a teacher to compare with{_nearest(run, alone)}."
+    elif teacher is not None and (otherwise := _measured_otherwise(run, teacher)):
+        yield f"{run.folder}: its share of the gap is unknown: its teacher's run has {', '.join(otherwise)}."
 
 
 def _nearest(run: Run, alone: Sequence[Run]) -> str:

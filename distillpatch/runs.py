@@ -29,6 +29,9 @@ _PLACE = ("project", "name", "save_dir", "exist_ok", "seed", "mode", "resume")
 _WATCHING = ("save", "save_period", "plots", "verbose", "profile", "workers", "device", "cache", "deterministic")
 _INCIDENTAL = frozenset((*_DISTILLATION, *_PLACE, *_WATCHING))
 
+# What an accuracy depends on beside the model: the images, and how they are looked at.
+VALIDATION = ("data", "split", "imgsz", "single_cls", "classes", "conf", "iou", "max_det", "agnostic_nms")
+
 
 class RunError(DistillpatchError):
     """A folder that has no results of a training run, or results that cannot be read."""
@@ -125,6 +128,11 @@ class Run:
             # A release states None for an argument that another one does not know.
             if value is not None and key not in _INCIDENTAL and not key.startswith("distill_")
         }
+
+    @property
+    def validation(self) -> dict[str, str]:
+        """How its accuracy was measured: equal in runs of different models that may be compared."""
+        return {key: str((self.arguments or {}).get(key)) for key in VALIDATION}
 
     @property
     def way(self) -> tuple[object, ...]:

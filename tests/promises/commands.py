@@ -146,6 +146,13 @@ BREAKS = (
         "encodings::prints_what and ascii",
     ),
     Break(
+        "a teacher that was measured otherwise has no gap to close",
+        "distillpatch/runs.py",
+        'VALIDATION = ("data", "split", "imgsz", ',
+        'VALIDATION = ("data", ',
+        "runs::measured_otherwise and imgsz",
+    ),
+    Break(
         "a run is one line of a terminal, whose ends are there",
         "distillpatch/report/page.py",
         "        folded[longest] -= 1\n",
