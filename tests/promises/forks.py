@@ -66,4 +66,11 @@ BREAKS = (
         "if False and (version := version_of(package)):",
         "checkout::another_name",
     ),
+    Break(
+        "a checkout that is refused is counted as refused",
+        "tools/forks.py",
+        "            return Result(name, release, Verdict.REFUSED,",
+        "            return Result(name, release, Verdict.PATCHED,",
+        "forks::gets_a_row",
+    ),
 )

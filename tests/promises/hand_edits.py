@@ -148,4 +148,32 @@ BREAKS = (
         "-     model_t=$VALUE,\n",
         "hand_edits_styles::black",
     ),
+    Break(
+        "each edit made by hand is taken out alone",
+        "patches/05-optimizer-call.patch",
+        "-     $NAME=$VALUE,\n",
+        "-     model_t=$VALUE,\n",
+        "hand_edits::taken_out_alone and 8.2.50",
+    ),
+    Break(
+        "each beginning of the tutorial made by hand is taken out",
+        "patches/05-optimizer-call.patch",
+        "-     $NAME=$VALUE,\n",
+        "-     model_t=$VALUE,\n",
+        "hand_edits::each_beginning and 8.2.50",
+    ),
+    Break(
+        "what ruff laid out is the release again",
+        "patches/05-optimizer-call.patch",
+        "-     $NAME=$VALUE,\n",
+        "-     model_t=$VALUE,\n",
+        "hand_edits::reformatted",
+    ),
+    Break(
+        "a checkout whose hand-made edits were taken out trains",
+        "patches/05-optimizer-call.patch",
+        "-     $NAME=$VALUE,\n",
+        "-     model_t=$VALUE,\n",
+        "hand_edits_training::trains and 8.2.50",
+    ),
 )

@@ -79,4 +79,11 @@ BREAKS = (
         "        outputs = watch.outputs()\n",
         "interrupted::leaves_it_in_its_modes and 8.2.50",
     ),
+    Break(
+        "features are those of a model's own forward pass",
+        "patches/distill_features.py",
+        "        model(x)\n",
+        "        model._predict_once(x)\n",
+        "architectures::own_forward and 8.4.190",
+    ),
 )
