@@ -98,6 +98,13 @@ def test_tuning_runs_do_not_mix_with_reported_ones(rows: Rows) -> None:
     assert [result.maps for result in tuned.results] == [{100: 0.1}, {100: 0.2}]
 
 
+def test_each_plot_is_linked_under_a_name_without_blanks() -> None:
+    page = learning_rows.ROWS.parent.parent / "learning.md"
+    linked = re.findall(r"!\[[^]]*\]\((.*)\)", page.read_text(encoding="utf-8"))
+    assert linked and not any(" " in link for link in linked)
+    assert {page.parent / link for link in linked} == {*learning_rows.ROWS.parent.glob("*.svg")}
+
+
 @pytest.mark.parametrize(
     ("scores", "verdict"),
     [

@@ -135,7 +135,7 @@ def write_page(rows: list[Row], page: Path = PAGE) -> None:
     found, folder = sections(rows), page.parent / "learning"
     text = [HEAD, _targets([section for section in found if not section.tuning])]
     for section in found:
-        name = f"{'tuning-' if section.tuning else ''}{section.data}-{section.regime}"
+        name = f"{'tuning-' if section.tuning else ''}{section.data}-{section.regime}".replace(" ", "-")  # for links
         text.append(_section(section, name))
         (folder / f"{name}.svg").write_text(bars(section), encoding="utf-8")
     if drawn := curves(rows):
