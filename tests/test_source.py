@@ -55,7 +55,7 @@ def test_bytes_survive_reading_and_writing(content: bytes, encoding: str) -> Non
         (b"# coding: no-such-thing\n", r"m\.py cannot be decoded: unknown encoding"),
         (b"# coding: rot13\nk = 1\n", r"m\.py cannot be decoded"),
         (b"# coding: utf-7\nx = '+AGE-'\n", r"without loss"),
-        (b"x" * (2 * 2**20), r"2,097,152 bytes: expected Python source of at most 1,048,576\."),
+        (b"x" * (2 * 2**20), r"2,097,152 bytes: expected Python source of at most 716,800\."),
     ],
 )
 def test_what_is_not_python_is_named(content: bytes, message: str) -> None:

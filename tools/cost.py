@@ -1,6 +1,6 @@
 """Measure how the cost of a plan and of a merge grows with the size of the file.
 
-    python tools/cost.py                 # the curves, in seconds of CPU time
+    python tools/cost.py                 # the curves, and whole commands on the largest files, in seconds of CPU time
 
 Each shape is code that real modifications once took the square or the cube of its size for, or might. The curves are
 written down in docs/cost.md.
@@ -9,20 +9,24 @@ written down in docs/cost.md.
 from __future__ import annotations
 
 import gc
+import resource
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import releases
 
 from distillpatch.engine.plan import make_plan, paths
+from distillpatch.engine.source import LONGEST_SOURCE
 from distillpatch.ledger.state import AppliedFile
 from distillpatch.ledger.undo import merge
 from distillpatch.patch_sets import built_in
 
 RELEASE = "8.4.190"
 TRAINER = "ultralytics/engine/trainer.py"
-LIMIT = 1024 * 1024
 
 
 def trainer(insert: Mapping[str, str], change: Mapping[str, str] | None = None) -> bytes:
@@ -102,7 +106,7 @@ def merge_seconds(n: int) -> float:
 def plan_curve(shape: Callable[[int], bytes]) -> Iterator[tuple[int, float]]:
     """Yield sizes in bytes and seconds, each for twice the number of the one before, up to the largest file."""
     n = 1000
-    while len(content := shape(n)) <= LIMIT:
+    while len(content := shape(n)) <= LONGEST_SOURCE:
         yield len(content), plan_seconds(content)
         n *= 2
 
@@ -110,13 +114,28 @@ def plan_curve(shape: Callable[[int], bytes]) -> Iterator[tuple[int, float]]:
 def merge_curve() -> Iterator[tuple[int, float]]:
     """Yield sizes in bytes and seconds, each for twice the number of the one before, up to the largest file."""
     n = 1000
-    while 14 * n <= LIMIT:
+    while 14 * n <= LONGEST_SOURCE:
         yield 14 * n, merge_seconds(n)
         n *= 2
 
 
+def command_seconds(shape: Callable[[int], bytes]) -> Iterator[tuple[str, float]]:
+    """Yield commands and their seconds, in order, on a release whose trainer is nearly as large as a file may be."""
+    small, large = len(shape(1000)), len(shape(2000))
+    content = shape(1000 + (LONGEST_SOURCE - small) * 990 // (large - small))
+    with tempfile.TemporaryDirectory() as folder:
+        tree = releases.unpack(RELEASE, Path(folder))
+        (tree / TRAINER).write_bytes(content)
+        for name in ("status", "diff", "apply", "status", "revert"):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            command = [sys.executable, "-m", "distillpatch", name, str(tree)]
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            yield name, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def main() -> None:
-    """Print the curves."""
+    """Print the curves and the commands."""
     gc.disable()  # as the command does
     for name, shape in SHAPES.items():
         print(name, flush=True)
@@ -125,6 +144,10 @@ def main() -> None:
     print("merge of equal lines")
     for size, taken in merge_curve():
         print(f"  {size / 1024:8.0f} KB {taken:8.2f} s", flush=True)
+    for name, shape in SHAPES.items():
+        print(f"commands on {LONGEST_SOURCE / 1024:.0f} KB of {name}", flush=True)
+        for command, taken in command_seconds(shape):
+            print(f"  {command:8} {taken:8.2f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ from distillpatch.syntax import parse
 
 # What git, and others, leave where two versions of a file overlap.
 _CONFLICT = re.compile(r"^([<|=>])\1{6}(?![<|=>])", re.MULTILINE)
-_LONGEST_SOURCE = 1024 * 1024  # ten times the longest of any release; see docs/cost.md
+# Seven times the longest of any release. LibCST's parser alone takes 9 s for 1 MB, see docs/cost.md.
+LONGEST_SOURCE = 700 * 1024
 
 
 class Source(Text):
@@ -41,9 +42,9 @@ class Source(Text):
     """
 
     def __init__(self, path: str, content: bytes) -> None:
-        if len(content) > _LONGEST_SOURCE:
+        if len(content) > LONGEST_SOURCE:
             raise SourceError(
-                f"{path} has {len(content):,} bytes: expected Python source of at most {_LONGEST_SOURCE:,}. Restore "
+                f"{path} has {len(content):,} bytes: expected Python source of at most {LONGEST_SOURCE:,}. Restore "
                 "the release's own file."
             )
         self.encoding, text = _decoded(path, content)
