@@ -40,7 +40,7 @@ REGIMES = {
 
 # What `make learning-check` does: a shorter lesson, from a teacher that was trained shorter.
 CHECK = "check"
-LESSONS = {**REGIMES, CHECK: Regime("few", 128, steps=320, teacher_epochs=1)}
+LESSONS = {**REGIMES, CHECK: Regime("few", 128, steps=320, teacher_epochs=5)}
 
 # Arms that learn without the patches, in the pristine release.
 PRISTINE: dict[str, dict[str, Any]] = {
