@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from distillpatch.engine.modification import Method
@@ -55,6 +56,8 @@ def own_versions(
         parsed: Those of them that have been parsed already.
     """
     methods = [method for modification in patch_set.modifications for method in modification.inherited]
+    if not methods:
+        return ()
     package = _Package(texts, {(method.path, method.class_name) for method in methods}, parsed or {})
     used_by: dict[tuple[str, str], str] = {}
     for path, name in sorted(_edited_classes(patch_set) - package.owners):
@@ -105,6 +108,29 @@ def _calls_inherited(node: ast.AST, method: str) -> bool:
     return bool(node.args) and isinstance(node.args[0], ast.Name) and node.args[0].id == "self"
 
 
+@dataclass
+class _Module:
+    """What a module defines and imports, wherever in it: what is outside comes before what is inside."""
+
+    classes: list[_Class] = field(default_factory=list)
+    imports: list[ast.ImportFrom] = field(default_factory=list)
+
+
+def _look_into(path: str, tree: ast.Module) -> _Module:
+    """Return what a module defines and imports. Only statements are looked at, which takes a tenth of the time."""
+    module = _Module()
+    blocks: deque[ast.AST] = deque([tree])
+    while blocks:
+        node = blocks.popleft()
+        if isinstance(node, ast.ClassDef):
+            module.classes.append(_Class(path, node))
+        elif isinstance(node, ast.ImportFrom):
+            module.imports.append(node)
+        for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+            blocks.extend(getattr(node, name, ()))
+    return module
+
+
 class _Package:
     """The modules of a package, each parsed when it is needed.
 
@@ -117,12 +143,12 @@ class _Package:
     ) -> None:
         self.owners = owners
         self._texts = texts
-        self._trees: dict[str, ast.Module | None] = {**parsed}
+        self._modules = {path: _look_into(path, tree) for path, tree in parsed.items()}
 
     def defining(self, methods: Iterable[str]) -> Iterator[_Class]:
         """Yield the classes in files that define a method of one of these names, but for the owners."""
         for path in self._containing("def", methods):
-            yield from (found for found in self._classes(path) if found.key not in self.owners)
+            yield from (found for found in self._module(path).classes if found.key not in self.owners)
 
     def inherits(self, definition: _Class) -> bool:
         """Return whether an owner is among the ancestors of a class."""
@@ -142,11 +168,10 @@ class _Package:
 
     def definition(self, path: str, name: str, depth: int = 8) -> _Class | None:
         """Return the class that a module has by a name: its own, or one that it imports."""
-        own = next((own for own in self._classes(path) if own.node.name == name), None)
+        own = next((own for own in self._module(path).classes if own.node.name == name), None)
         if own:
             return own
-        imports = (node for node in self._nodes(path) if isinstance(node, ast.ImportFrom))
-        for node in imports if depth else ():
+        for node in self._module(path).imports if depth else ():
             for alias in node.names:
                 for module in _files(path, node) if name in (alias.asname, alias.name) else ():
                     if found := self.definition(module, alias.name, depth - 1):
@@ -159,29 +184,21 @@ class _Package:
                 yield found
             elif isinstance(base, ast.Attribute):  # package.module.Name: by its name alone
                 for path in self._containing("class", [base.attr]):
-                    yield from (found for found in self._classes(path) if found.node.name == base.attr)
+                    yield from (found for found in self._module(path).classes if found.node.name == base.attr)
 
     def _containing(self, keyword: str, names: Iterable[str]) -> list[str]:
         """Return the files that contain ``def NAME`` or ``class NAME``, found without parsing."""
         definition = re.compile(rf"{keyword} (?:{'|'.join(map(re.escape, names))})\b".encode())
         return [path for path, text in self._texts.items() if definition.search(text)]
 
-    def _classes(self, path: str) -> Iterator[_Class]:
-        """Yield the classes of a file: first its own, then those that its functions make."""
-        return (_Class(path, node) for node in self._nodes(path) if isinstance(node, ast.ClassDef))
-
-    def _nodes(self, path: str) -> Iterator[ast.AST]:
-        """Yield the nodes of a file's tree, the outer ones before the inner ones."""
-        tree = self._tree(path)
-        return ast.walk(tree) if tree else iter(())
-
-    def _tree(self, path: str) -> ast.Module | None:
-        if path not in self._trees:
+    def _module(self, path: str) -> _Module:
+        if path not in self._modules:
             try:
-                self._trees[path] = parse(self._texts[path]) if path in self._texts else None
+                tree = parse(self._texts.get(path, b""))
             except (SyntaxError, ValueError, RecursionError, MemoryError):
-                self._trees[path] = None  # nor can Python import it
-        return self._trees[path]
+                tree = ast.Module([], [])  # nor can Python import it
+            self._modules[path] = _look_into(path, tree)
+        return self._modules[path]
 
 
 def _files(path: str, node: ast.ImportFrom) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import os
 import zlib
@@ -50,6 +51,7 @@ def to_json(state: State) -> bytes:
     return json.dumps(with_checksum(record), indent=1).encode() + b"\n"
 
 
+@functools.lru_cache(256)  # a state is read again before it is written, and has the files of a patch set more than once
 def _pack(content: bytes | None) -> dict[str, str] | None:
     if content is None:
         return None

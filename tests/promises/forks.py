@@ -20,8 +20,8 @@ BREAKS = (
     Break(
         "a class that a function makes is named",
         OWN_VERSIONS,
-        "        return ast.walk(tree) if tree else iter(())\n",
-        "        return iter(tree.body if tree else ())\n",
+        "            blocks.extend(getattr(node, name, ()))\n",
+        "            blocks.extend(getattr(node, name, ()) if node is tree else ())\n",
         "own_versions::function_makes",
     ),
     Break(
