@@ -5,8 +5,9 @@
     make matrix RELEASES="all --docs docs/releases.md"
 
 For each release a fresh tree is unpacked, as far as distillpatch reads or writes it. The modifications are applied,
-every touched file is compiled and examined (see `landings.py`), they are applied again (nothing happens), the diff is
-applied to a second tree by git (which then equals the first), and the revert gives every byte and every mode back.
+every touched file is compiled and examined (see `landings.py`), they are applied again (nothing happens), the example
+patch set of the documentation is planned on top of them, the diff is applied to a second tree by git (which then equals
+the first), and the revert gives every byte and every mode back.
 
 Releases that have the same code around every edit are of one shape. The table names each shape with its releases, and
 says what is new in it.
@@ -39,11 +40,14 @@ from trees import Tree, everything
 
 from distillpatch.commands import Situation, Standing, as_it_is, examine, reach, with_set, without_set
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import paths
+from distillpatch.engine.plan import make_plan, paths, require
 from distillpatch.errors import DistillpatchError
-from distillpatch.patch_sets import built_in
+from distillpatch.ledger.places import current
+from distillpatch.patch_sets import built_in, load
 from distillpatch.report.diff import unified_diff
 from distillpatch.tree.checkout import locate
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "docs/example-patches/print-lr"
 
 # Anything but the modes that new files get, so that a revert has to care.
 _MODES = (0o640, 0o755, 0o604)
@@ -88,7 +92,8 @@ Checked on {date} by `make matrix RELEASES="all --docs {path}"`, which writes th
 
 For every release, the modifications are applied to a fresh copy, each touched file is compiled, every one of the
 fifteen modifications is checked for where it landed ([tests/modifications](../tests/modifications)), a second apply
-has nothing to do, the diff gives the same bytes as the apply, and the revert gives every byte and mode back.
+has nothing to do, the diff gives the same bytes as the apply, the example patch set of the documentation fits on top,
+and the revert gives every byte and mode back.
 
 Releases are of one *shape* if the code around every edit is the same. In the table, *files* counts the different sets
 of edited files among them, and the last column says which modification sees new code, compared with the shape above.
@@ -105,6 +110,12 @@ class Broken(AssertionError):
 def patch_set() -> PatchSet:
     """Return the patch set, read once a process."""
     return built_in()
+
+
+@functools.cache
+def example() -> PatchSet:
+    """Return the patch set that the documentation applies on top of it."""
+    return load(EXAMPLE)
 
 
 def check(release: str) -> Result:
@@ -159,6 +170,8 @@ def round_trip(tree: Path, copy: Path) -> landings.Landings:
     _require(situation(tree).standing is Standing.PATCHED, f"it is {situation(tree).standing.value}")
     _require(situation(tree).is_reached, "apply would have something to do again")
     _require(unified_diff(situation(tree).difference()) == diff, "the diff is another one before and after")
+    texts = {path: current(tree / "ultralytics", path) for path in paths(example())}
+    require(make_plan(example(), texts, "the patched release"))
     _git_apply(copy, diff)
     _require(package_files(copy) == package_files(tree), "the diff gives other files than apply")
     reach(pristine.checkout, without_set(None))
