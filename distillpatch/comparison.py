@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -73,6 +73,22 @@ class Way:
 
 
 @dataclass(frozen=True)
+class Note:
+    """What a reader has to know before believing a difference.
+
+    Attributes:
+        folder: The run that it is about.
+        text: What to know of it.
+    """
+
+    folder: Path
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.text}"
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Runs, and what can be said of them.
 
@@ -80,13 +96,13 @@ class Comparison:
         metric: What they are compared by.
         by: Whether by the "best" or by the "last" epoch.
         ways: The runs, those together that differ by their seed alone.
-        notes: What a reader has to know before believing a difference.
+        notes: What a reader has to know before believing a difference, by run.
     """
 
     metric: str
     by: str
     ways: tuple[Way, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     @property
     def scores(self) -> tuple[Score, ...]:
@@ -187,28 +203,33 @@ def _baseline(run: Run, alone: Iterable[Run]) -> Run | None:
     return next(same, None) if run.training is not None else None
 
 
-def _repeated(groups: Iterable[Sequence[Run]]) -> Iterable[str]:
+def _repeated(groups: Iterable[Sequence[Run]]) -> Iterator[Note]:
     for runs in groups:
         first: dict[object, Run] = {}
         for run in runs:
             earlier = first.setdefault(run.seed, run)
             if earlier is not run:
-                yield f"{run.folder}: the same arguments and seed as {earlier.folder}; not a sample of its own."
+                text = f"the same arguments and seed as {earlier.folder}; not a sample of its own."
+                yield Note(run.folder, text)
 
 
-def _notes(run: Run, metric: str, alone: Sequence[Run], teacher: Run | None) -> Iterable[str]:
+def _notes(run: Run, metric: str, alone: Sequence[Run], teacher: Run | None) -> Iterator[Note]:
+    return (Note(run.folder, text) for text in _texts(run, metric, alone, teacher))
+
+
+def _texts(run: Run, metric: str, alone: Sequence[Run], teacher: Run | None) -> Iterator[str]:
     if run.arguments is None:
-        yield f"{run.folder}: no args.yaml, so its teacher and its arguments are unknown; it is not compared."
+        yield "no args.yaml, so its teacher and its arguments are unknown; it is not compared."
     if not run.curve(metric):
-        yield f"{run.folder}: {metric} was not measured in any epoch (val=False?)."
+        yield f"{metric} was not measured in any epoch (val=False?)."
     if run.unfinished:
-        yield f"{run.folder}: {len(run.epochs)} of {run.unfinished} epochs; it is still training, or was stopped."
+        yield f"{len(run.epochs)} of {run.unfinished} epochs; it is still training, or was stopped."
     if run.diverged:
-        yield f"{run.folder}: a loss is not a finite number from epoch {run.diverged} on."
+        yield f"a loss is not a finite number from epoch {run.diverged} on."
     if run.arguments is not None and run.teacher is not None and _baseline(run, alone) is None:
-        yield f"{run.folder}: no run without a teacher to compare with{_nearest(run, alone)}."
+        yield f"no run without a teacher to compare with{_nearest(run, alone)}."
     elif teacher is not None and (otherwise := _measured_otherwise(run, teacher)):
-        yield f"{run.folder}: its share of the gap is unknown: its teacher's run has {', '.join(otherwise)}."
+        yield f"its share of the gap is unknown: its teacher's run has {', '.join(otherwise)}."
 
 
 def _nearest(run: Run, alone: Sequence[Run]) -> str:

@@ -30,6 +30,8 @@ RELEASES = ("8.0.150", "8.2.50", "8.3.200", "8.4.0", "8.4.190")
 COMMANDS = ("diff", "apply", "revert", "status")
 NOBODY = 65534
 FILES = len(paths(built_in()))
+ADDED = len(built_in().new_files)
+RESTORED = f"Restored {FILES - ADDED} files and removed {ADDED} files in "
 
 Checkout = Callable[[str], Path]
 
@@ -116,7 +118,8 @@ def test_there_and_back(release: str, checkout: Checkout, tmp_path: Path) -> Non
 
     listed = done("apply", "--ultralytics-path", root)
     assert re.match(rf"Applied 15 modifications to \d+ files in {root}/ultralytics:\n", listed)
-    assert files_in(diff) == set(re.findall(r"(?m)^ (ultralytics/\S+) +\+\d", listed))
+    rows = set(re.findall(r"(?m)^ (ultralytics/\S+) +\+\d", listed))
+    assert rows - {"ultralytics/utils/"} == files_in(diff) - {new_file.path for new_file in built_in().new_files}
     assert "\nTo train: yolo train " in listed and f"\nTo undo:  distillpatch revert {shlex.quote(str(root))}" in listed
     applied = timed(root)
     assert [tree == contents(root) for tree in trees] == [True, True]
@@ -277,7 +280,7 @@ def test_a_package_that_is_a_link_to_this_one_is_this_one(checkout: Checkout, tm
     assert json.loads(done("status", "--json", "--ultralytics-path", root, env=env))["imports_this"]
     assert "Applied 15" in done("apply", "--ultralytics-path", site)
     assert "Nothing to do" in done("apply", "--ultralytics-path", root)
-    assert f"Restored {FILES} files" in done("revert", "--ultralytics-path", site)
+    assert RESTORED in done("revert", "--ultralytics-path", site)
     assert everything(root) == before
 
 
@@ -315,7 +318,7 @@ def test_the_one_installed_in_the_active_environment(kind: str, tmp_path: Path) 
     assert everything(tmp_path) == pristine
     # Both count the files of the package, for the RECORD is none that the user would look for.
     assert f"Applied 15 modifications to {FILES} files in" in applied.stdout
-    assert reverted == f"Restored {FILES} files in {site}/ultralytics.\n"
+    assert reverted == f"{RESTORED}{site}/ultralytics.\n"
 
 
 def test_the_way_back_that_apply_names_leads_to_the_same_checkout(checkout: Checkout, tmp_path: Path) -> None:
@@ -335,10 +338,7 @@ def test_an_edited_file_that_is_set_aside_is_not_counted(checkout: Checkout) -> 
     added = root / "ultralytics/utils/AddLoss.py"
     added.write_text("# mine\n" + added.read_text())
     told = done("revert", "--restore-original", "--ultralytics-path", root)
-    assert (
-        told.startswith(f"Restored {FILES} files in ")
-        and "the edited file is now ultralytics/utils/AddLoss.py.edited" in told
-    )
+    assert told.startswith(RESTORED) and "the edited file is now ultralytics/utils/AddLoss.py.edited" in told
 
 
 def test_what_is_left_is_told_with_what_to_do_about_it(checkout: Checkout, tmp_path: Path) -> None:

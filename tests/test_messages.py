@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from commanded import invoke
 
+from distillpatch import report
+from distillpatch.patch_sets import built_in
+from distillpatch.report import chart
 from distillpatch.report.page import Output, Span, Table, output, write
 from distillpatch.report.pager import write_paged
 from distillpatch.report.status import local_time
@@ -32,6 +35,32 @@ def test_status_fits_on_a_screen(pristine: Path) -> None:
     assert lines[0] == "ultralytics 8.4.190: not patched, all 15 modifications fit"
     assert re.match(r" {2}8  2\.8 {6}OK     The student's feature maps and head .*…$", lines[9])
     assert "\x1b[32mOK" in shown
+
+
+def test_apply_and_revert_fit_on_a_screen(checkout: Checkout) -> None:
+    """New files are one line a folder; a screen of 24 lines has to hold the command and the notes as well."""
+    root = checkout("8.4.190")
+    lines = invoke("apply", root, COLUMNS="80").stdout.splitlines()
+    added, edited = len(built_in().new_files), len(built_in().edited_files)
+    assert re.fullmatch(rf" ultralytics/utils/ +\+\d{{4}} +{added} new files", lines[edited + 1])
+    assert len(lines) <= 12 and lines[edited + 2].startswith(f" {added + edited} files ")
+    assert max(map(len, lines[1:-1])) <= 80 and lines == [line.rstrip() for line in lines]
+    shown = invoke("diff", root, FORCE_COLOR="1").stdout
+    assert re.sub("\x1b\\[[0-9;]*m", "", shown).count("  new file\n") == added  # there each is a file to look at
+    reverted = f"Restored {edited} files and removed {added} files in {root}/ultralytics.\n"
+    assert invoke("revert", root).stdout == reverted
+
+
+def test_no_color_is_unreadable_on_a_light_or_a_dark_background() -> None:
+    """Yellow and white are not on white, blue is not on black; two of them are left for a fifth and a sixth curve."""
+    code = {path.name: path.read_text(encoding="utf-8") for path in Path(report.__file__).parent.glob("*.py")}
+    styles = {
+        (name, color)
+        for name, text in code.items()
+        for color in re.findall(r'"[^"\n]*(yellow|blue|white|bright)', text)
+    }
+    assert styles == {("chart.py", "blue"), ("chart.py", "yellow")}
+    assert {"blue", "yellow"}.isdisjoint(map(chart.style, range(4)))
 
 
 def test_places_are_lines_of_the_files_as_they_are_on_disk(checkout: Checkout) -> None:

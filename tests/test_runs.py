@@ -164,7 +164,13 @@ def test_a_teacher_that_was_measured_otherwise_tells_nothing_of_the_gap(
         (teacher / "args.yaml").unlink()
     found = report(tmp_path / "runs")
     assert [score["gap_closed"] for score in found["ways"][1]["runs"]] == [None]
-    assert found["notes"] == [f"{taught}: its share of the gap is unknown: its teacher's run has {difference}."]
+    unknown = f"its share of the gap is unknown: its teacher's run has {difference}."
+    assert found["notes"] == [f"{taught}: {unknown}"]
+    make(tmp_path / "runs" / "again", 0.35, teacher=weights, more=same, seed=1)
+    make(tmp_path / "runs" / "alone1", 0.3, more=same, seed=1)
+    page = told(tmp_path / "runs")
+    assert f"\nNote: taught, again: {unknown}\n" in page or f"\nNote: again, taught: {unknown}\n" in page
+    assert "of gap" not in page  # a column without a figure in any row is left out
 
 
 def test_the_trainer_compares_what_was_measured_alike_as_well() -> None:

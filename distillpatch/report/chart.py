@@ -13,7 +13,8 @@ from distillpatch.report.page import Line, Span
 
 Points = Mapping[int, float]
 
-_STYLES = ("cyan", "magenta", "green", "yellow", "blue", "red")
+# Blue is hard to read on a dark background and yellow on a light one, so they come last.
+_STYLES = ("cyan", "magenta", "green", "red", "blue", "yellow")
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")  # for color-blind readers, too
 
 # The bits of a Braille character, by column and row of its dots.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
 
 from distillpatch.change import FileChange
 from distillpatch.report.page import Block, Cell, Line, Span
@@ -38,7 +39,7 @@ def diff_page(changes: Iterable[FileChange]) -> Iterator[Block]:
     if not changed:
         return
     diffs = [[*_file_diff(change)] for change in changed]
-    yield from _stat(changed, diffs)
+    yield from _stat_lines(_stats(changed, diffs), len(changed))
     for change, diff in zip(changed, diffs, strict=True):
         yield ""
         before, after = (python_styles(content or b"") for content in (change.before, change.after))
@@ -49,30 +50,52 @@ def diff_page(changes: Iterable[FileChange]) -> Iterator[Block]:
 
 
 def stat_lines(changes: Sequence[FileChange]) -> Iterator[Line]:
-    """Return how many lines each file gains and loses, and the sum of all."""
-    return _stat(changes, [_file_diff(change) for change in changes])
+    """Yield how many lines each file gains and loses, the new files of a folder together, and the sum of all."""
+    yield from _stat_lines(_together(_stats(changes, map(_file_diff, changes))), len(changes))
 
 
-def _stat(changes: Sequence[FileChange], diffs: Sequence[Iterable[tuple[bytes, int | None]]]) -> Iterator[Line]:
-    counts = []
-    for diff in diffs:
+class _Stat(NamedTuple):
+    path: str
+    added: int
+    removed: int
+    what: str = ""
+
+
+def _stats(changes: Iterable[FileChange], diffs: Iterable[Iterable[tuple[bytes, int | None]]]) -> list[_Stat]:
+    stats = []
+    for change, diff in zip(changes, diffs, strict=True):
         signs = [line[:1] for line, number in diff if number]
-        counts.append((signs.count(b"+"), signs.count(b"-")))
-    width = max(map(len, [*(change.path for change in changes), files(len(changes))]))
-    for change, (added, removed) in zip(changes, counts, strict=True):
-        what = "  new file" if change.before is None else "  removed" if change.after is None else ""
-        yield Line(f" {change.path:{width}}  ", *_plus_minus(added, removed), Span(what, "dim"))
-    total = [sum(column) for column in zip(*counts, strict=True)] or [0, 0]
-    yield Line(f" {files(len(changes)):{width}}  ", *_plus_minus(*total))
+        what = "new file" if change.before is None else "removed" if change.after is None else ""
+        stats.append(_Stat(change.path, signs.count(b"+"), signs.count(b"-"), what))
+    return stats
+
+
+def _together(stats: Sequence[_Stat]) -> list[_Stat]:
+    """Return the same with one row for all new files of a folder, since each row is to be read."""
+    by_row: dict[str, list[_Stat]] = {}
+    for stat in stats:
+        by_row.setdefault(f"{PurePosixPath(stat.path).parent}/" if stat.what == "new file" else stat.path, []).append(
+            stat
+        )
+    return [
+        group[0] if len(group) == 1 else _Stat(row, sum(stat.added for stat in group), 0, f"{len(group)} new files")
+        for row, group in by_row.items()
+    ]
+
+
+def _stat_lines(stats: Sequence[_Stat], count: int) -> Iterator[Line]:
+    width = max(map(len, [*(stat.path for stat in stats), files(count)]))
+    total = sum(stat.added for stat in stats), sum(stat.removed for stat in stats)
+    for stat in (*stats, _Stat(files(count), *total)):
+        cells: list[Cell] = [f" {stat.path:{width}}  ", Span(f"{f'+{stat.added}':>6}", "green")]
+        if stat.removed or stat.what:
+            cells.append(Span(f"{f'-{stat.removed}' if stat.removed else '':>5}", "red"))
+        yield Line(*cells, *([Span(f"  {stat.what}", "dim")] if stat.what else []))
 
 
 def files(count: int) -> str:
     """Return a count of files as people say it."""
     return f"{count} file" if count == 1 else f"{count} files"
-
-
-def _plus_minus(added: int, removed: int) -> tuple[Cell, ...]:
-    return Span(f"{f'+{added}':>6}", "green"), Span(f"{f'-{removed}' if removed else '':>5}", "red")
 
 
 def _file_diff(change: FileChange) -> Iterator[tuple[bytes, int | None]]:

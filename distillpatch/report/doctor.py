@@ -15,10 +15,10 @@ def doctor_page(findings: Sequence[Finding]) -> Iterator[Block]:
     for finding in findings:
         yield Line(Span(f"{finding.name:{width}}", "bold"), f"  {finding.value}")
         if finding.problem:
-            yield Line(" " * width, "  ", Span(finding.problem, "yellow"))
+            yield Line(" " * width, "  ", Span(finding.problem, "magenta"))
     count = sum(bool(finding.problem) for finding in findings)
     yield ""
-    yield Line(Span(f"{count} to look at." if count else "Nothing is wrong.", "yellow" if count else "green"))
+    yield Line(Span(f"{count} to look at." if count else "Nothing is wrong.", "magenta" if count else "green"))
 
 
 def doctor_report(findings: Sequence[Finding]) -> dict[str, Any]:

@@ -36,8 +36,14 @@ def reverted_page(reached: Reached, undo: Undo) -> Iterator[Block]:
     """Yield what revert did with each file that is not simply as it was before."""
     situation = reached.situation
     assert reached.run is not None and situation.state is not None
-    changed = {change.path for change in situation.in_package(reached.run.changes)} - set(undo.set_aside.values())
-    yield Line(Span("Restored", "bold green"), f" {files(len(changed))} in {situation.checkout.package}.")
+    changes = [
+        change for change in situation.in_package(reached.run.changes) if change.path not in undo.set_aside.values()
+    ]
+    removed = sum(change.after is None for change in changes)
+    restored = len(changes) - removed
+    done = [f"Restored {files(restored)}"] * bool(restored) + [f"removed {files(removed)}"] * bool(removed)
+    first, _, rest = " and ".join(done or ["restored 0 files"]).partition(" ")
+    yield Line(Span(first.capitalize(), "bold green"), f" {rest} in {situation.checkout.package}.")
     for path in undo.merged:
         yield f"  {path}: distillpatch's changes are removed, yours are kept"
     for path in undo.left:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from string import ascii_uppercase
@@ -29,22 +29,18 @@ def comparison_page(comparison: Comparison, width: int, *, pictures: bool) -> It
     yield Line(Span(f"{comparison.metric}, {comparison.by} epoch of each run", "bold"))
     yield _ways_table(comparison.ways)
     yield ""
-    yield Table(
-        ("", "^run", ">seed", ">epochs", ">best", ">epoch", ">last", ">gain", ">of gap"),
-        [
-            _score_row(number, score, by_run[score.run.folder])
-            for number, way in enumerate(comparison.ways)
-            for score in way.scores
-        ],
-    )
+    yield _runs_table(comparison.ways, by_run)
     curves = comparison_curves(comparison)
     if any(len(curve.points) > 1 for curve in curves):
         yield ""
         yield from braille(curves, min(width, 100), _HEIGHT, letters=not pictures)
     yield ""
     yield from _verdicts(comparison)
+    about: dict[str, list[str]] = {}
     for note in comparison.notes:
-        yield Line(Span("Note: ", "yellow"), note)
+        about.setdefault(note.text, []).append(by_run[note.folder])
+    for text, runs in about.items():
+        yield Line(Span("Note: ", "magenta"), f"{', '.join(runs)}: {text}")
 
 
 def comparison_curves(comparison: Comparison) -> list[Curve]:
@@ -80,7 +76,7 @@ def comparison_report(comparison: Comparison) -> dict[str, Any]:
             }
             for way in comparison.ways
         ],
-        "notes": list(comparison.notes),
+        "notes": list(map(str, comparison.notes)),
     }
 
 
@@ -106,13 +102,25 @@ def teacher_name(teacher: str | None) -> str:
 
 
 def _ways_table(ways: Sequence[Way]) -> Table:
-    """Return what each way of training gave; columns that say nothing of these runs are left out."""
+    """Return what each way of training gave."""
     titles = ("", "^model", "^teacher", "losses", ">runs", ">mean", ">gain", ">of gap")
     rows = [_way_row(number, way) for number, way in enumerate(ways)]
     models = {way.scores[0].run.model for way in ways}
-    idle = {i for i, title in enumerate(titles) if title and not any(row[i] for row in rows)}
-    idle |= {titles.index("^model")} if len(models) < 2 else set()
-    kept = [i for i in range(len(titles)) if i not in idle]
+    return _without_idle(titles, rows, {"^model"} if len(models) < 2 else ())
+
+
+def _runs_table(ways: Sequence[Way], names: Mapping[Path, str]) -> Table:
+    """Return what each run reached."""
+    titles = ("", "^run", ">seed", ">epochs", ">best", ">epoch", ">last", ">gain", ">of gap")
+    rows = [
+        _score_row(number, score, names[score.run.folder]) for number, way in enumerate(ways) for score in way.scores
+    ]
+    return _without_idle(titles, rows)
+
+
+def _without_idle(titles: Sequence[str], rows: Sequence[Sequence[Cell]], idle: Iterable[str] = ()) -> Table:
+    """Return a table without some columns, and without those that say nothing of any row."""
+    kept = [i for i, title in enumerate(titles) if title not in idle and (not title or any(row[i] for row in rows))]
     return Table([titles[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 

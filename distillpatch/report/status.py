@@ -134,7 +134,7 @@ def is_intact(situation: Situation) -> bool:
 
 def _verdict(situation: Situation, plans: Sequence[Plan]) -> tuple[str, str]:
     text = standing_text(situation)
-    color = _COLORS.get(situation.standing, "bold yellow")
+    color = _COLORS.get(situation.standing, "bold magenta")
     if situation.standing is Standing.NOT_PATCHED:
         outcomes = [outcome for plan in plans for outcome in plan.outcomes]
         misfits = sum(bool(outcome.rejections) for outcome in outcomes)
@@ -151,7 +151,7 @@ def _table(patch_set: PatchSet, plan: Plan, context: Context, *, verbose: bool) 
     for outcome in plan.outcomes:
         modification = outcome.modification
         state = (
-            Span("by hand", "yellow")
+            Span("by hand", "magenta")
             if modification.number in by_hand
             else Span("does not fit", "red")
             if outcome.rejections
