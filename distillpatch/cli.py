@@ -21,7 +21,7 @@ from distillpatch.console import (
     show_page,
     write_diff,
 )
-from distillpatch.options import of_a_folder, on_a_checkout, replacing_hand_edits, shown
+from distillpatch.options import modification_number, of_a_folder, on_a_checkout, replacing_hand_edits, shown
 
 # LibCST, rich and what needs them are imported by the commands that do: --help and completion need a tenth of the time.
 if TYPE_CHECKING:
@@ -184,8 +184,8 @@ def status(checkout: Checkout, verbose: bool, check: bool) -> None:
         sys.exit(1)
 
 
-@main.command()
-@click.argument("number", type=click.IntRange(1))
+@main.command(epilog="For example: distillpatch explain 7")
+@click.argument("number", type=modification_number)
 @on_a_checkout
 @of_a_folder
 def explain(checkout: Checkout, patch_set: PatchSet | None, number: int) -> None:
@@ -204,19 +204,20 @@ def explain(checkout: Checkout, patch_set: PatchSet | None, number: int) -> None
 
 @main.command()
 @shown
-def doctor() -> None:
+@click.argument("path", type=click.Path(path_type=Path), required=False)
+def doctor(path: Path | None) -> None:
     """Show what matters on this machine."""
     from distillpatch.doctor import diagnose
     from distillpatch.report.doctor import doctor_page, doctor_report
 
-    diagnosis = diagnose(os.environ)
+    diagnosis = diagnose(os.environ, path)
     if settings().as_json:
         print_json(doctor_report(diagnosis))
     else:
         print_page(doctor_page(diagnosis))
 
 
-@main.command()
+@main.command(epilog="For example: distillpatch compare runs/detect")
 @shown
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--metric", help="Column of results.csv to compare. By default mAP50-95.")

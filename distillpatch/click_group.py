@@ -67,8 +67,21 @@ class Group(click.Group):
             return super().parse_args(ctx, args)
         except KeyboardInterrupt:
             fail(settings(ctx), "Interrupted", "Interrupted. Nothing was changed.", _INTERRUPTED)
+        except click.NoSuchOption as error:
+            _refuse(settings(ctx), self._misplaced(error, ctx, args))
         except click.UsageError as error:
             _refuse(settings(ctx), error)
+
+    def _misplaced(self, error: click.NoSuchOption, ctx: click.Context, args: list[str]) -> click.UsageError:
+        """Return an error that says where an option belongs that only the commands have."""
+        name = error.option_name
+        having = [
+            known for known, command in self.commands.items() if any(name in each.opts for each in command.params)
+        ]
+        if not having:
+            return error
+        command = next((each for each in args if each in having), having[0])
+        return click.UsageError(f"{name} is an option of a command: distillpatch {command} {name}", ctx)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Return the command, or name those that are spelled like it."""
@@ -80,7 +93,7 @@ class Group(click.Group):
     def no_such_command(self, name: str, ctx: click.Context) -> click.UsageError:
         """Return the error for a name that no command has, with the names that are spelled like it."""
         known = sorted(known for known, command in self.commands.items() if not command.hidden)
-        similar = get_close_matches(name, known, cutoff=0.5)
+        similar = get_close_matches(name, known)
         hint = f"Did you mean {' or '.join(similar)}?" if similar else f"Expected one of {', '.join(known)}."
         return click.UsageError(f"No such command '{name}'. {hint} All commands: distillpatch --help", ctx)
 
@@ -119,6 +132,8 @@ def _refuse(options: Settings, error: click.UsageError) -> NoReturn:
     """End with an error in how a command is written; click has the words for people."""
     if isinstance(error, click.NoSuchOption) and error.option_name == "-C":
         error = click.UsageError("No such option: -C. Name the checkout plainly: distillpatch status PATH", error.ctx)
+    if isinstance(error, click.MissingParameter) and error.ctx and error.ctx.command.epilog:
+        error = click.UsageError(f"{error.format_message()} {error.ctx.command.epilog}", error.ctx)
     if not options.as_json:
         error.show(sys.stderr)
         sys.exit(error.exit_code)

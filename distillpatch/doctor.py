@@ -34,11 +34,12 @@ class Finding:
     problem: str = ""
 
 
-def diagnose(variables: Mapping[str, str]) -> list[Finding]:
+def diagnose(variables: Mapping[str, str], path: Path | None = None) -> list[Finding]:
     """Return what matters, in the order in which a person would ask.
 
     Args:
         variables: The process's environment variables.
+        path: A checkout to look at as well; None for one that is near the current folder.
     """
     places = import_places(variables)
     own = ", ".join(f"{name} {_own_version(name)}" for name in _OWN_PACKAGES)
@@ -46,20 +47,23 @@ def diagnose(variables: Mapping[str, str]) -> list[Finding]:
         Finding("distillpatch", f"{__version__} on Python {platform.python_version()}, {sys.executable}"),
         Finding("its packages", own),
         Finding("system", f"{platform.system()} {platform.release()}, {platform.machine()}"),
-        *_near(),
+        *_checkout(path),
         *_ultralytics(places),
     ]
     folders = [folder for place in places for folder in place.folders]
     return [*found, _python(folders), *_torch(folders), _gpu()]
 
 
-def _near() -> Iterator[Finding]:
-    """Yield the checkout that the other commands would work on here, if the current folder has one."""
+def _checkout(path: Path | None) -> Iterator[Finding]:
+    """Yield the checkout that the other commands would work on, if one is named or the current folder has one."""
     try:
-        checkout = locate(None, Path.cwd(), ())
-    except (DistillpatchError, OSError):
+        checkout = locate(path, Path.cwd(), (), "PATH")
+    except (DistillpatchError, OSError) as error:
+        if path is not None:
+            yield Finding("this checkout", "none", str(error))
         return
     yield Finding("this checkout", f"{checkout.release} at {checkout.package} ({checkout.found})")
+    yield Finding("patched", _patched_by(checkout.package))
 
 
 def _ultralytics(places: Sequence[Place]) -> Iterator[Finding]:

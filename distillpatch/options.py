@@ -57,7 +57,7 @@ def on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
     def located(path: Path | None, named: tuple[Path, ...], **options: Any) -> None:
         from distillpatch.ledger.transaction import recover
         from distillpatch.report.results import checkout_notes
-        from distillpatch.tree.checkout import locate
+        from distillpatch.tree.checkout import CheckoutError, locate
         from distillpatch.tree.environment import import_places
 
         given = [*named, *([path] if path else [])]
@@ -66,7 +66,12 @@ def on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
         from_variable = os.environ.get(_PATH_VARIABLE)
         named_by = "--ultralytics-path" if named else "PATH" if path else _PATH_VARIABLE
         chosen = given[0] if given else Path(from_variable) if from_variable else None
-        checkout = locate(chosen, _current_folder(), import_places(os.environ), named_by)
+        try:
+            checkout = locate(chosen, _current_folder(), import_places(os.environ), named_by)
+        except CheckoutError as error:
+            if chosen is not None and not given:
+                raise CheckoutError(f"{error}\nThe path is that of the variable {_PATH_VARIABLE}.") from error
+            raise
         settings().package = checkout.package
         note(checkout_notes(checkout))
         note([recover(checkout.package, checkout.release, waiting=note_waiting(checkout))])
@@ -74,6 +79,17 @@ def on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
         command(checkout, **options)
 
     return located
+
+
+def modification_number(text: str) -> int:
+    """Return the number that an argument is.
+
+    Raises:
+        click.BadParameter: If it is none.
+    """
+    if not text.isdecimal():
+        raise click.BadParameter(f"expected the number of a modification, such as 7, found {text!r}")
+    return int(text)
 
 
 def of_a_folder(command: Callable[..., None]) -> Callable[..., None]:

@@ -201,6 +201,12 @@ def common_metric(runs: Iterable[Run], wanted: str | None = None) -> str:
             raise RunError(f"{run.folder}: no metric {wanted}; expected one of {', '.join(metrics) or 'its metrics'}.")
     if wanted is not None:
         return wanted
+    for run, metrics in zip(runs, have, strict=True):
+        if not metrics:
+            raise RunError(
+                f"{run.folder / RESULTS}: expected columns such as {_METRICS}{_ACCURACIES[2]}, found none that begins "
+                f"with {_METRICS}. Leave this run out."
+            )
     for metric in _ACCURACIES:
         if all(metric in metrics for metrics in have):
             return metric
@@ -218,7 +224,13 @@ def _runs_in(place: Path) -> Iterator[Path]:
         return
     inside = sorted(file.parent for depth in ("*", "*/*") for file in place.glob(f"{depth}/{RESULTS}"))
     if not inside:
-        what = "does not exist" if not _exists(place) else f"has no {RESULTS}, and neither have the folders in it"
+        what = (
+            "does not exist"
+            if not _exists(place)
+            else f"has no {RESULTS}, and neither have the folders in it"
+            if place.is_dir()
+            else "is a file"
+        )
         raise RunError(f"{place} {what}: expected the folder of a training run, such as runs/detect/train.")
     yield from inside
 

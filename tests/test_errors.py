@@ -30,6 +30,11 @@ Checkout = Callable[[str], Path]
 
 ERRORS: dict[str, tuple[list[str], int, str]] = {
     "a typo": (["aply"], 2, "No such command 'aply'. Did you mean apply? All commands: distillpatch --help"),
+    "an option of a command before it": (
+        ["--color", "never", "status"],
+        2,
+        "--color is an option of a command: distillpatch status --color",
+    ),
     "no command at all": (["frobnicate"], 2, "Expected one of apply, compare, diff, doctor, explain, "),
     "git's -C": (["status", "-C", "x"], 2, "No such option: -C. Name the checkout plainly: distillpatch status PATH"),
     "git's -C in its place": (["-C", "x", "status"], 2, "Name the checkout plainly: distillpatch status PATH"),
@@ -49,19 +54,43 @@ ERRORS: dict[str, tuple[list[str], int, str]] = {
     "a diff into the package": (["diff", "--output", "{tree}/ultralytics/x", "{tree}"], 1, "name a file elsewhere"),
     "a diff into nowhere": (["diff", "--output", "{tmp}/no/x", "{tree}"], 1, "No such file or directory. Name another"),
     "no such modification": (["explain", "16", "{tree}"], 1, "no modification 16: expected one of 1, 2, "),
-    "not a number": (["explain", "x", "{tree}"], 2, "'x' is not a valid integer"),
+    "not a number": (["explain", "x", "{tree}"], 2, "expected the number of a modification, such as 7, found 'x'"),
+    "no number": (["explain"], 2, "Missing argument 'NUMBER'. For example: distillpatch explain 7"),
+    "a path in place of a number": (
+        ["explain", "{tree}", "7"],
+        2,
+        "expected the number of a modification, such as 7, ",
+    ),
     "a color of its own": (["status", "--color", "red"], 2, "'red' is not one of 'auto', 'always', 'never'"),
     "no run": (["compare", "{tmp}"], 1, "expected the folder of a training run, such as runs/detect/train."),
-    "no runs named": (["compare"], 2, "Missing argument 'RUN...'"),
+    "no runs named": (["compare"], 2, "Missing argument 'RUN...'. For example: distillpatch compare runs/detect"),
     "a metric that is not there": (["compare", "--metric", "x", "{run}"], 1, "no metric x; expected one of mAP50(B), "),
     "a picture of another kind": (["compare", "--plot", "a.gif", "{run}"], 1, "a name that ends with .svg or .png."),
     "a picture into nowhere": (["compare", "--plot", "{tmp}/no/a.svg", "{run}"], 1, "Name another file."),
     "results that are none": (["compare", "{bad}"], 1, "expected a first line with the name of each column"),
+    "a run that is a file": (["compare", "{tmp}/file"], 1, "/file is a file: expected the folder of a training run, "),
+    "results without a metric": (
+        ["compare", "{unmeasured}"],
+        1,
+        "results.csv: expected columns such as metrics/mAP50-95(B), found none that begins with metrics/. Leave",
+    ),
+    "a patch set that is not there": (["apply", "--patches", "{tmp}/x", "{tree}"], 1, "/x: No such file or directory."),
+    "a folder without patches": (
+        ["apply", "--patches", "{tmp}", "{tree}"],
+        1,
+        "tmp: expected a file named NN-name.patch, such as 01-tmp.patch, found none. Name the folder",
+    ),
+    "a package without its trainer": (
+        ["apply", "{half}"],
+        1,
+        "ultralytics/engine/trainer.py does not exist: expected the release's file, which modifications 2, 3, 4, ",
+    ),
+    "an empty trainer": (["apply", "{empty}"], 1, "\nMore that do not fit: 5, 6, "),
     "not Python": (["apply", "{broken}"], 1, "ultralytics/cfg/__init__.py cannot be parsed by Python 3."),
     "a missing file": (
         ["apply", "{missing}"],
         1,
-        "  ultralytics/utils/plotting.py does not exist: expected the release's file. Restore it.\n\nNothing was",
+        "plotting.py does not exist: expected the release's file, which modification 14 changes. Restore it.\n\n",
     ),
     "Latin-1": (
         ["diff", "{latin}"],
@@ -81,7 +110,7 @@ ERRORS: dict[str, tuple[list[str], int, str]] = {
     "a state that is none": (["status", "{lost}"], 1, "state.json"),
 }
 
-WRONG = ("broken", "missing", "latin", "big", "folder", "lost")
+WRONG = ("broken", "missing", "half", "empty", "latin", "big", "folder", "lost")
 
 COMMAND = 'from distillpatch.cli import main; main(prog_name="distillpatch")'
 
@@ -90,7 +119,7 @@ COMMAND = 'from distillpatch.cli import main; main(prog_name="distillpatch")'
 def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return folders in which something is wrong, by what to call them."""
     base = tmp_path_factory.mktemp("errors")
-    found = {name: base / name for name in ("tmp", "tree", "old", *WRONG, "run", "bad")}
+    found = {name: base / name for name in ("tmp", "tree", "old", *WRONG, "run", "bad", "unmeasured")}
     for name in ("tree", *WRONG):
         releases.unpack("8.2.50", found[name])
     releases.unpack("8.0.134", found["old"])
@@ -98,6 +127,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (found["tmp"] / "file").touch()
     (found["broken"] / "ultralytics/cfg/__init__.py").write_text("def f(:\n")
     (found["missing"] / "ultralytics/utils/plotting.py").unlink()
+    shutil.rmtree(found["half"] / "ultralytics/engine")
+    (found["empty"] / "ultralytics/engine/trainer.py").write_text("")
     with (found["latin"] / "ultralytics/cfg/__init__.py").open("r+b") as file:
         file.write(b"# \xe9")
     os.truncate(found["big"] / "ultralytics/utils/plotting.py", 300 * 2**20)
@@ -108,6 +139,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     make(found["run"], 0.1)
     make(found["bad"], 0.1)
     (found["bad"] / "results.csv").write_text("")
+    make(found["unmeasured"], 0.1)
+    (found["unmeasured"] / "results.csv").write_text("epoch,train/box_loss\n1,2\n")
     return found
 
 

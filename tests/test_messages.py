@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -131,6 +132,9 @@ def test_the_doctor_imports_nothing(tmp_path: Path) -> None:
     assert f"8.5.0 at {site}/ultralytics, imported from the virtual env" in found["ultralytics"]["value"]
     assert "Newer than 8.4.190" in found["ultralytics"]["problem"]
     assert found["patched"]["value"] == "no" and found["upstream's own"]["problem"] is None
+    result = invoke("doctor", "--json", tmp_path, VIRTUAL_ENV=str(tmp_path), PYTHONPATH=None, CONDA_PREFIX=None)
+    named = {each["name"]: each for each in json.loads(result.stdout)["findings"]}["this checkout"]
+    assert named["value"] == "none" and "is not an ultralytics checkout: expected " in named["problem"]
     page = invoke("doctor", VIRTUAL_ENV=str(tmp_path), PYTHONPATH=None, CONDA_PREFIX=None).stdout
     assert "1.12.1 in " in page and page.endswith(" to look at.\n")
 
@@ -143,6 +147,25 @@ def test_a_release_that_nobody_tested_is_said_once(checkout: Checkout) -> None:
     note = "Note: 8.5.0 is newer than 8.4.190, the newest release that this was tested with.\n"
     assert told.exit_code == 0 and told.stderr.count(note) == 1
     assert "tested with" not in invoke("status", checkout("8.2.50")).stderr
+
+
+def test_a_version_that_is_no_number_is_said(checkout: Checkout) -> None:
+    root = checkout("8.4.190")
+    file = root / "ultralytics/__init__.py"
+    file.write_text(file.read_text(encoding="utf-8").replace("8.4.190", "unknown"), encoding="utf-8")
+    note = "Note: unknown is not the number of a release, so this was not tested with it.\n"
+    assert note in invoke("status", root).stderr
+
+
+def test_what_is_left_of_a_patched_tree_without_a_state_is_said_in_a_line(checkout: Checkout) -> None:
+    root = checkout("8.4.190")
+    invoke("apply", root)
+    shutil.rmtree(root / "ultralytics/.distillpatch")
+    with (root / "ultralytics/engine/trainer.py").open("a", encoding="utf-8") as file:
+        file.write("# mine\n")
+    count = len(built_in().new_files) - 1
+    said = f"Note: ultralytics/utils/AddLoss.py and {count} more of its modules exist, although no distillpatch state"
+    assert said in invoke("revert", root).stderr
 
 
 # Naming the checkout.
@@ -158,6 +181,10 @@ def test_ways_to_name_a_checkout(pristine: Path) -> None:
     ):
         told = invoke("diff", "--exit-code", *arguments, **variables)
         assert f"8.4.190 at {pristine}/ultralytics (named by {by})\n" in told.stderr
+    told = invoke("status", DISTILLPATCH_ULTRALYTICS_PATH="/nowhere")
+    assert told.stderr.endswith("\nThe path is that of the variable DISTILLPATCH_ULTRALYTICS_PATH.\n")
+    assert "variable" not in invoke("status", "/nowhere").stderr
+    assert f"8.4.190 at {pristine}/ultralytics (named by PATH)" in invoke("doctor", pristine).stdout
 
 
 @pytest.mark.parametrize("arguments", [["/a", "--ultralytics-path", "/b"], ["--ultralytics-path", "/a"] * 2])

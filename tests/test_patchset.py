@@ -102,7 +102,7 @@ def test_modifications_are_numbered_without_gaps() -> None:
 
 
 def test_other_files_are_no_modifications() -> None:
-    with pytest.raises(PatchSetError, match=r"has no NN-name\.patch file"):
+    with pytest.raises(PatchSetError, match=r"expected a file named NN-name\.patch, such as 01-"):
         parsed({"README.md": "# 1.1  A.\n", "1-a.patch": "", "01-a.patch~": "", "01_a.patch": ""})
 
 

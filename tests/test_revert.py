@@ -121,7 +121,7 @@ def test_overlapping_edits_are_refused_with_the_place_and_the_ways_out(overlappi
     with pytest.raises(OverlapError) as caught:
         revert(overlapping)
     message = str(caught.value)
-    assert f"{TRAINER}, line 4\n" in message and f"{ADDED}, line 1-2\n" in message
+    assert f"{TRAINER}, line 4\n" in message and f"{ADDED}, lines 1-2\n" in message
     assert "--keep-edited" in message and "--restore-original" in message
     assert caught.value.overlaps == (Overlap(TRAINER, ((4, 4),)), Overlap(ADDED, ((1, 2),)))
     assert everything(overlapping.parent) == before

@@ -38,7 +38,7 @@ def test_bytes_survive_reading_and_writing(content: bytes, encoding: str) -> Non
     [
         (
             b"x = 1\ny = = 2\n",
-            r"m\.py cannot be parsed by Python 3\.\d+, which .* \(line 2\): .*the Python that you train with",
+            r"m\.py cannot be parsed by Python 3\.\d+, which .* \(line 2\): .*newer Python, run distillpatch with that",
         ),
         (b"def f(:\n", r"cannot be parsed by Python .* \(line 1\)"),
         (b"if x:\n\ta()\n        b()\n", "cannot be parsed by Python"),

@@ -99,7 +99,10 @@ def parse(files: Mapping[str, bytes], name: str, package: str | None = None) -> 
     """
     found = {file: match for file in files if (match := _FILE_NAME.fullmatch(file))}
     if not found:
-        raise PatchSetError(f"{name} has no NN-name.patch file")
+        raise PatchSetError(
+            f"{name}: expected a file named NN-name.patch, such as 01-{name}.patch, found none. Name the folder that "
+            "has the patches."
+        )
     used = {DESCRIPTION: files[DESCRIPTION]} if DESCRIPTION in files else {}
     described = _described(used[DESCRIPTION]) if used else {}
     package = described.get("package", package)

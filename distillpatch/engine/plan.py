@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from distillpatch.change import FileChange
@@ -114,6 +114,7 @@ class Plan:
 
 
 _MISSING = "the file does not exist"
+_EXPLAINED = 3
 
 
 class PlanError(DistillpatchError):
@@ -212,13 +213,34 @@ def require(plan: Plan) -> Plan:
         )
     rejected = [outcome for outcome in plan.outcomes if outcome.rejections]
     if rejected:
-        explained = "\n\n".join(explain(outcome, plan.release) for outcome in rejected)
+        explained = "\n\n".join(_explained(rejected, plan.release))
         raise PlanError(
             f"{explained}\n\nNothing was written: the modifications are applied together or not at all.\n"
             "If this checkout was edited there, restore the release's version of this code; if its release is newer "
             "than this distillpatch, upgrade distillpatch."
         )
     return plan
+
+
+def _explained(rejected: Sequence[Outcome], release: str) -> Iterator[str]:
+    """Yield what a reader needs of modifications that do not fit: a missing file once, and the first few in full."""
+    missing: dict[str, list[str]] = {}
+    others = []
+    for outcome in rejected:
+        tried = [attempt for rejection in outcome.rejections for attempt in rejection.tried]
+        absent = dict.fromkeys(attempt.alternative.path for attempt in tried if attempt.reason == _MISSING)
+        for path in absent:
+            missing.setdefault(path, []).append(str(outcome.modification.number))
+        if any(attempt.reason != _MISSING for attempt in tried):
+            others.append(outcome)
+    for path, numbers in missing.items():
+        needed = (
+            f"modification {numbers[0]} changes" if len(numbers) == 1 else f"modifications {', '.join(numbers)} change"
+        )
+        yield f"{path} does not exist: expected the release's file, which {needed}. Restore it."
+    yield from (explain(outcome, release) for outcome in others[:_EXPLAINED])
+    if rest := ", ".join(str(outcome.modification.number) for outcome in others[_EXPLAINED:]):
+        yield f"More that do not fit: {rest}. To see why: distillpatch status --verbose"
 
 
 def _way_on(plan: Plan) -> str:

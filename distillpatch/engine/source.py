@@ -74,7 +74,7 @@ class Source(Text):
         running = ".".join(map(str, sys.version_info[:2]))
         return SourceError(
             f"{self.path} cannot be parsed by Python {running}, which distillpatch runs on{where}: {reason}. "
-            "Fix it there or, if that is newer, run distillpatch with the Python that you train with."
+            "Fix it there. If the code is for a newer Python, run distillpatch with that one."
         )
 
     def encode(self, text: str) -> bytes:

@@ -99,7 +99,7 @@ def newer(version: str) -> NewerStateError:
     """Return the error that a newer distillpatch has been at work."""
     return NewerStateError(
         f"This tree was patched by distillpatch {version}, and this is {__version__}, which is older: "
-        "use the newer one (pip install --upgrade distillpatch)."
+        "use the newer one, or install it again."
     )
 
 

@@ -40,7 +40,8 @@ class Overlap:
 
     def __str__(self) -> str:
         spans = (f"{first}" if first == last else f"{first}-{last}" for first, last in self.lines)
-        return f"{self.path}, line {', '.join(spans)}"
+        lines = "line" if len(self.lines) == 1 and self.lines[0][0] == self.lines[0][1] else "lines"
+        return f"{self.path}, {lines} {', '.join(spans)}"
 
 
 class OverlapError(DistillpatchError):
@@ -55,8 +56,8 @@ class OverlapError(DistillpatchError):
         places = "".join(f"\n  {overlap}" for overlap in overlaps)
         super().__init__(
             f"Edited since distillpatch patched them, at the very lines that it had written:{places}\n"
-            "Nothing was changed. Either take these edits out, or run `distillpatch revert` with\n"
-            "  --keep-edited       to leave these files as they are, our lines included, and revert the rest\n"
+            "Nothing was changed. Either undo these edits, or run `distillpatch revert` with\n"
+            "  --keep-edited       to leave these files as they are, with distillpatch's lines, and revert the rest\n"
             "  --restore-original  to restore their originals, and keep the edited files beside them as *.edited"
         )
 

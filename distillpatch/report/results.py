@@ -61,6 +61,8 @@ def checkout_notes(checkout: Checkout) -> Iterator[str]:
     yield f"ultralytics {checkout.release} at {checkout.package} ({checkout.found})"
     if is_newer_than_tested(checkout.release):
         yield f"Note: {checkout.release} is newer than {NEWEST_TESTED}, the newest release that this was tested with."
+    if not checkout.release[:1].isdecimal():
+        yield f"Note: {checkout.release} is not the number of a release, so this was not tested with it."
 
 
 def waiting_note(checkout: Checkout, holder: str) -> str:
@@ -96,9 +98,11 @@ def unrecorded_notes(situation: Situation) -> Iterator[str]:
     """Yield what to do when revert has nothing to go by, and yet somebody has patched the tree."""
     found = situation.unrecorded_files
     if found:
-        exist = "exists" if len(found) == 1 else "exist"
+        which = (
+            f"{found[0]} exists" if len(found) == 1 else f"{found[0]} and {len(found) - 1} more of its modules exist"
+        )
         yield (
-            f"Note: {', '.join(found)} {exist}, although no distillpatch state was found: this checkout was "
+            f"Note: {which}, although no distillpatch state was found: this checkout was "
             f"{Standing.UNRECORDED.value}. `distillpatch status` lists the edits. To undo them, restore the files from "
             f"git, or install ultralytics {situation.checkout.release} again."
         )

@@ -26,7 +26,9 @@ class Folder(Mapping[str, bytes]):
             with os.scandir(folder) as entries:
                 self._names = frozenset(entry.name for entry in entries if not entry.is_dir())
         except OSError as error:
-            raise DistillpatchError(f"expected a folder of patches at {folder}: {error.strerror}") from error
+            raise DistillpatchError(
+                f"expected a folder of patches at {folder}: {error.strerror}. Name another one."
+            ) from error
 
     def __getitem__(self, name: str) -> bytes:
         if name not in self._names:
@@ -34,7 +36,9 @@ class Folder(Mapping[str, bytes]):
         try:
             return read_regular(self._folder / name, _LARGEST_FILE, through_link=True)
         except OSError as error:
-            raise DistillpatchError(f"cannot read {self._folder / name}: {error.strerror}") from error
+            raise DistillpatchError(
+                f"cannot read {self._folder / name}: {error.strerror}. Name another one."
+            ) from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._names))
