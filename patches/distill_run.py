@@ -13,10 +13,10 @@ from .distill_optimizer import check_optimizer
 
 
 def expect_teacher(trainer):
-    """Refuse a trainer that was given a teacher and has not claimed it.
+    """Refuse a trainer that was given a teacher and has not claimed it, and have its first batch looked at if it has.
 
     Args:
-        trainer (Any): Any trainer, once it has its arguments.
+        trainer (Any): Any trainer, once it has its arguments and its callbacks.
 
     Raises:
         TypeError: If it would train without its teacher.
@@ -24,6 +24,8 @@ def expect_teacher(trainer):
     given = getattr(getattr(trainer, "args", None), "model_t", None)
     if given is not None and getattr(trainer, "model_t", None) is None:
         raise _ignored(trainer, "__init__", "of ultralytics.engine.trainer.BaseTrainer")
+    if given is not None and _confirm not in trainer.callbacks["on_train_batch_end"]:
+        trainer.add_callback("on_train_batch_end", _confirm)
 
 
 def check_setup(trainer):
@@ -54,7 +56,6 @@ def distillation(trainer):
     if trainer.model_t is None:
         yield
         return
-    trainer.add_callback("on_train_batch_end", _confirm)
     try:
         yield
     finally:
@@ -64,8 +65,11 @@ def distillation(trainer):
 
 
 def _confirm(trainer):
-    """Raise TypeError if the training loop has not asked for the losses of distillation since the epoch began."""
-    if trainer.distill_items.batches == 0:
+    """Raise TypeError if the training loop has not asked for the losses of distillation since the epoch began.
+
+    A later training of the same YOLO object has the same callbacks, and perhaps no teacher.
+    """
+    if trainer.model_t is not None and trainer.distill_items.batches == 0:
         raise _ignored(trainer, "_do_train")
 
 

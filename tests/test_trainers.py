@@ -49,6 +49,9 @@ class OwnEverything(DetectionTrainer):
     if hasattr(Pristine, "_build_train_pipeline"):
         _build_train_pipeline = Pristine._build_train_pipeline
 
+class OwnRun(DetectionTrainer):
+    train, _do_train = Pristine.train, Pristine._do_train
+
 class OwnOptimizer(DetectionTrainer):
     def build_optimizer(self, model, name="auto", lr=0.001, momentum=0.9, decay=1e-5, iterations=1e5):
         return super().build_optimizer(model, name, lr, momentum, decay, iterations)
@@ -93,11 +96,28 @@ def attempt(trainer, **arguments):
         return [type(error).__name__, str(error), len(batches)]
     return [None, "", len(batches)]
 
+again = YOLO("yolov8n.yaml")
+
+def attempt_again(**arguments):
+    try:
+        again.train(**{**SETTINGS, "name": "again", "val": False, **arguments})
+    except Exception as error:
+        return str(error)
+
+def attempt_directly(trainer, **arguments):
+    name = f"{trainer.__name__} directly"
+    try:
+        trainer(overrides={**SETTINGS, "model": "yolov8n.yaml", "name": name, "val": False, **arguments}).train()
+    except Exception as error:
+        return str(error)
+
 teacher = save_teacher()
-OWN = (OwnInit, OwnSetup, OwnLoop, OwnEverything, OwnModule, OwnOptimizer, ForgetfulOptimizer)
+OWN = (OwnInit, OwnSetup, OwnLoop, OwnRun, OwnEverything, OwnModule, OwnOptimizer, ForgetfulOptimizer)
 for trainer in (*OWN, GivingOptimizer, KnowingOptimizer, Calling):
     taught = {"model_t": teacher, "distill_feat_type": "cwd"}
     report(**{trainer.__name__: [attempt(trainer, val=False), attempt(trainer, val=False, **taught)]})
+report(directly=attempt_directly(OwnRun, **taught))
+report(again=[error for _ in range(2) for error in (attempt_again(model_t=teacher), attempt_again())])
 """
 
 # Who is refused, by which method of its own, and after how many batches at most.
@@ -106,6 +126,7 @@ IGNORED = {
     "DetectionTrainer": ("__init__", 0),
     "OwnSetup": ("_setup_train", 0),
     "OwnLoop": ("_do_train", 1),
+    "OwnRun": ("_do_train", 1),
     "OwnEverything": ("_do_train", 1),
 }
 
@@ -124,7 +145,8 @@ def run(
 
 
 def test_without_a_teacher_each_trains_as_ever(run: Run) -> None:
-    for name, (alone, _) in run.facts.items():
+    for name in (*IGNORED, "OwnOptimizer", "ForgetfulOptimizer", "GivingOptimizer", "KnowingOptimizer", "Calling"):
+        alone, _ = run.facts[name]
         assert alone[0] is None, (name, alone)
         assert alone[2] > 1
 
@@ -138,6 +160,14 @@ def test_a_trainer_that_would_ignore_its_teacher_is_refused(run: Run, name: str)
         rf"model_t: {name} trains without its teacher, expected its {method} to call the {method} of ", message
     )
     assert batches <= most
+
+
+def test_a_trainer_that_would_ignore_its_teacher_is_refused_without_a_model_as_well(run: Run) -> None:
+    assert run.facts["directly"].startswith("model_t: OwnRun trains without its teacher, expected its _do_train to ")
+
+
+def test_a_model_is_trained_again_with_and_without_a_teacher(run: Run) -> None:
+    assert run.facts["again"] == [None] * 4
 
 
 @pytest.mark.parametrize("name", ["OwnOptimizer", "ForgetfulOptimizer"])

@@ -26,7 +26,10 @@ def landing(checkout: Patched) -> str:
     """Check where it landed, and return the code that it hangs on."""
     functions = ("claim_teacher", "given_teacher", "group_distillation_parameters", "load_teacher")
     checkout.imports(
-        TRAINER, "Distiller", "DistillItems", "optimizer_arguments", *functions, "check_setup", "distillation"
+        TRAINER,
+        *("Distiller", "DistillItems", "optimizer_arguments"),
+        *("check_setup", "distillation", "expect_teacher"),
+        *functions,
     )
     _defaults(checkout)
     init = checkout.trainer("__init__")
@@ -48,7 +51,11 @@ def landing(checkout: Patched) -> str:
         (anchor.around, anchor.index + 1 + i) for i in range(len(block))
     ]:
         fail(f"expected the attributes directly after self.plot_idx, one below the other, line {block[0].line}")
-    return f"{claim.beside(-1)} ... {claim.beside(1)}; {anchor.text} ... {block[-1].beside(1)}"
+    expect = init.one(r"expect_teacher\(self\)$")
+    if expect.around or not re.match(r"self\.callbacks = ", expect.beside(-1)):
+        fail(f"expected expect_teacher directly after self.callbacks, not after {expect.beside(-1)!r}")
+    places = (f"{claim.beside(-1)} ... {claim.beside(1)}", f"{anchor.text} ... {block[-1].beside(1)}")
+    return "; ".join((*places, expect.beside(-1)))
 
 
 def _defaults(checkout: Patched) -> None:
@@ -65,6 +72,9 @@ SABOTAGE = {
     ),
     "a subclass has no value without a teacher": Sabotage(TRAINER, r"    model_t = None[^\n]*\n", ""),
     "an attribute is missing": Sabotage(TRAINER, r" +self\.teacherloss = 0\n", ""),
+    "the teacher is expected before there are callbacks": Sabotage(
+        TRAINER, r"( +self\.callbacks = [^\n]*\n)( +expect_teacher\(self\)\n)", r"\2\1"
+    ),
     "an import is missing": Sabotage(TRAINER, r"from ultralytics\.utils\.distiller import Distiller\n", ""),
 }
 
@@ -110,6 +120,7 @@ EDITS = {
     "no folder of weights": removed(TRAINER, r"self\.wdir = "),
     "no plot_idx": removed(TRAINER, r"self\.plot_idx = "),
     "a function of the name of ours": Edit(append(TRAINER, "def load_teacher(path):\n    pass\n"), Fate.REFUSED),
+    "no callbacks": removed(TRAINER, r"self\.callbacks = "),
     "two times plot_idx": Edit(sub(TRAINER, r"^( +)(self\.plot_idx = .*)$", r"\1\2\n\1\2"), Fate.REFUSED),
     "more attributes": Edit(
         sub(
@@ -131,6 +142,20 @@ EDITS = {
 PATCH = "patches/02-attributes.patch"
 
 BREAKS: tuple[Break, ...] = (
+    Break(
+        "a subclass that does not call the __init__ of BaseTrainer trains as ever without a teacher",
+        PATCH,
+        "+ model_t = None  # teacher",
+        "+ # model_t = None  # teacher",
+        "trainers::trains_as_ever and 8.2.50",
+    ),
+    Break(
+        "a trainer with a train and a training loop of its own does not ignore its teacher",
+        PATCH,
+        "+ expect_teacher(self)\n",
+        "+ pass\n",
+        "trainers::without_a_model and 8.2.50",
+    ),
     Break(
         "without a teacher the columns are the pristine release's",
         PATCH,

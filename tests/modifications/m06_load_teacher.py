@@ -71,9 +71,16 @@ BREAKS: tuple[Break, ...] = (
     Break(
         "a trainer that would ignore its teacher is refused",
         "patches/distill_run.py",
-        '    trainer.add_callback("on_train_batch_end", _confirm)\n',
-        "",
+        '        trainer.add_callback("on_train_batch_end", _confirm)\n',
+        "        pass\n",
         "trainers::ignore_its_teacher and 8.2.50",
+    ),
+    Break(
+        "a model that was taught once is trained without a teacher as ever",
+        "patches/distill_run.py",
+        "    if trainer.model_t is not None and trainer.distill_items",
+        "    if trainer.distill_items",
+        "trainers::with_and_without_a_teacher and 8.2.50",
     ),
     Break(
         "an interrupted training leaves no hooks",
