@@ -23,7 +23,8 @@ from concurrent.futures.process import BrokenProcessPool
 from edits import EDITED, RELEASES, files_of
 
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import PlanError, make_plan, require
+from distillpatch.engine.plan import PlanError, make_plan
+from distillpatch.engine.refusal import require
 from distillpatch.errors import DistillpatchError
 from distillpatch.patch_sets import built_in
 

@@ -9,7 +9,8 @@ from textwrap import dedent
 import releases
 
 from distillpatch.engine.patchset import PatchSet, parse
-from distillpatch.engine.plan import Plan, make_plan, paths, require
+from distillpatch.engine.plan import Plan, make_plan, paths
+from distillpatch.engine.refusal import require
 from distillpatch.patch_sets import built_in
 
 RELEASE = "ultralytics 8.9.9"

@@ -22,7 +22,8 @@ from variants import EDITS, SHARES, assert_fates
 
 from distillpatch.engine.landing import occurrences
 from distillpatch.engine.modification import Modification
-from distillpatch.engine.plan import Plan, PlanError, make_plan, require
+from distillpatch.engine.plan import Plan, PlanError, make_plan
+from distillpatch.engine.refusal import require
 from distillpatch.engine.source import Source
 
 pytestmark = pytest.mark.one_python

@@ -12,7 +12,8 @@ from distillpatch.engine.modification import Line
 from distillpatch.engine.notation import PatchSetError
 from distillpatch.engine.patchset import PatchSet, parse
 from distillpatch.engine.pattern import PatternError
-from distillpatch.engine.plan import PlanError, make_plan, require
+from distillpatch.engine.plan import PlanError, make_plan
+from distillpatch.engine.refusal import require
 from distillpatch.patch_sets import built_in
 
 

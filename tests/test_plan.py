@@ -13,7 +13,8 @@ from hunks import patch_set, patched, plan, pristine
 from statements import TRAINER
 
 from distillpatch.engine.modification import Modification
-from distillpatch.engine.plan import Plan, PlanError, make_plan, require
+from distillpatch.engine.plan import Plan, PlanError, make_plan
+from distillpatch.engine.refusal import require
 from distillpatch.engine.text import SourceError
 from distillpatch.patch_sets import built_in
 

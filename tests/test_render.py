@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillpatch.change import FileChange
-from distillpatch.engine.plan import explain, make_plan
+from distillpatch.engine.plan import make_plan
+from distillpatch.engine.refusal import explain
 from distillpatch.report.diff import diff_page, unified_diff
 from distillpatch.report.modifications import outcome_report
 from distillpatch.report.page import Output, as_text, write

@@ -23,7 +23,8 @@ from releases import PINNED
 from trees import FILES, MODE, PATCHED, PLAN, RELEASE, STATE, everything, patch_sets, plant
 
 from distillpatch.change import FileChange
-from distillpatch.engine.plan import make_plan, paths, require
+from distillpatch.engine.plan import make_plan, paths
+from distillpatch.engine.refusal import require
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.places import StateError, sha256
 from distillpatch.ledger.state import AppliedFile, NewerStateError, State, refuse_newer

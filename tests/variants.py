@@ -20,7 +20,8 @@ from edits import RELEASES, Edit, Fate, Files, append, both, files_of, insert_ab
 from releases import choose
 from statements import CFG, DETECT, MODEL, TRAINER
 
-from distillpatch.engine.plan import make_plan, paths, require
+from distillpatch.engine.plan import make_plan, paths
+from distillpatch.engine.refusal import require
 from distillpatch.errors import DistillpatchError
 
 

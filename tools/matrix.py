@@ -40,7 +40,8 @@ from trees import Tree, everything
 
 from distillpatch.commands import Situation, Standing, as_it_is, examine, reach, with_set, without_set
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import make_plan, paths, require
+from distillpatch.engine.plan import make_plan, paths
+from distillpatch.engine.refusal import require
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.places import current
 from distillpatch.patch_sets import built_in, load

@@ -9,7 +9,8 @@ from functools import cached_property
 from distillpatch.alignment import matching_blocks
 from distillpatch.change import FileChange
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import Outcome, Place, Plan, PlanError, make_plan, paths, require
+from distillpatch.engine.plan import Outcome, Place, Plan, PlanError, make_plan, paths
+from distillpatch.engine.refusal import require
 from distillpatch.engine.replacement import without_hand_edits
 from distillpatch.errors import DistillpatchError
 

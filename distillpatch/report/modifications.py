@@ -8,7 +8,8 @@ from typing import Any
 from distillpatch.engine.hand_edits import Extent
 from distillpatch.engine.modification import Modification
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import Attempt, Outcome, Place, Plan, explain
+from distillpatch.engine.plan import Attempt, Outcome, Place, Plan
+from distillpatch.engine.refusal import explain
 from distillpatch.report.diff import diff_page, unified_diff
 from distillpatch.report.page import Block, Line, Span
 

@@ -10,7 +10,8 @@ from typing import Any
 from distillpatch.commands import Situation, Standing
 from distillpatch.disk_lines import Places
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import Outcome, Place, Plan, explain, found_by_hand
+from distillpatch.engine.plan import Outcome, Place, Plan, found_by_hand
+from distillpatch.engine.refusal import explain
 from distillpatch.ledger.survey import Condition
 from distillpatch.patch_sets import built_in
 from distillpatch.report.modifications import outcome_report, section

@@ -14,6 +14,7 @@ NESTING = "distillpatch/engine/nesting.py"
 NOTATION = "distillpatch/engine/notation.py"
 PATTERN = "distillpatch/engine/pattern.py"
 PLAN = "distillpatch/engine/plan.py"
+REFUSAL = "distillpatch/engine/refusal.py"
 POSITIONS = "distillpatch/engine/positions.py"
 SCOPE = "distillpatch/engine/scope.py"
 SOURCE = "distillpatch/engine/source.py"
@@ -293,7 +294,7 @@ BREAKS = (
     ),
     Break(
         "a misfit shows the nearest code",
-        PLAN,
+        REFUSAL,
         "attempt.nearest or",
         "",
         "plan::message_of_a_misfit",

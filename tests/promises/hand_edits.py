@@ -10,6 +10,7 @@ REPLACEMENT = "distillpatch/engine/replacement.py"
 OTHER_WAYS = "distillpatch/engine/other_ways.py"
 FILES = "distillpatch/engine/hand_made_files.py"
 PLAN = "distillpatch/engine/plan.py"
+REFUSAL = "distillpatch/engine/refusal.py"
 DRAFT = "distillpatch/engine/draft.py"
 TREES = "distillpatch/engine/trees.py"
 STATUS = "distillpatch/report/status.py"
@@ -80,7 +81,7 @@ BREAKS = (
     ),
     Break(
         "the refusal shows what each edit took the place of",
-        PLAN,
+        REFUSAL,
         "(removal.replaced(extent) if removal else ())",
         "()",
         "hand_edits_shown::took_the_place_of",
