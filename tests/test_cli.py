@@ -408,7 +408,7 @@ def test_an_anchor_that_is_missing(checkout: Checkout) -> None:
         assert "  nearest: line 146: self.plot_idxs = [0, 1, 2]\n  from:    02-attributes.patch:" in told
         assert "Nothing was written" in told
     status = done("status", "--ultralytics-path", root)
-    assert "  2  2.2      does not fit  The trainer knows its teacher and the options of distillation.\n" in status
+    assert "  2  2.2      does not fit  The trainer knows its teacher and the options.\n" in status
     assert "8.2.50: not patched, 1 of 15 modifications do not fit\n" in status
     assert "2: ultralytics/engine/trainer.py, BaseTrainer.__init__: expected one match, found none\n" in status
     assert f"To see why: distillpatch explain 2 {root}\n" in status and "nearest" not in status

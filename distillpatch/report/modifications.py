@@ -38,7 +38,8 @@ def modification_page(patch_set: PatchSet, plan: Plan, by_hand: Sequence[Extent]
     yield Line(Span(f"{modification.number}. {modification.title}", "bold"))
     yield f"Section {modification.section} of the patch set {patch_set.name}. The patch:"
     yield ""
-    for line in patch_text(patch_set, modification).splitlines():
+    _, _, rest = patch_text(patch_set, modification).partition("\n")  # without the title, which is above
+    for line in rest.strip("\n").splitlines():
         yield Line(Span(f"    {line}".rstrip(), {"+": "green", "-": "red", "#": "dim"}.get(line[:1], "")))
     yield ""
     if by_hand:
@@ -66,10 +67,13 @@ def patch_text(patch_set: PatchSet, modification: Modification) -> str:
     """Return the patch file of a modification, without the signs of those who make it by hand."""
     name = next(name for name in patch_set.files if name.startswith(f"{modification.number:02}-"))
     lines = patch_set.files[name].decode().splitlines()
-    shown, hidden = [], False
+    shown: list[str] = []
+    hidden = False
     for line in lines:
         if line[:3] in ("---", "+++", "!!!", ">>>"):
             hidden = line.startswith("!!!")
+            while hidden and shown and shown[-1].startswith("#"):  # a comment on what is hidden
+                shown.pop()
         if not hidden:
             shown.append(line)
     return "\n".join(shown).rstrip() + "\n"

@@ -1,4 +1,4 @@
-"""The losses, and all the logic of distillation, come as modules of their own."""
+"""The losses and the logic of distillation are new modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trainer knows its teacher and the options of distillation."""
+"""The trainer knows its teacher and the options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The teacher follows the student to the training device, and the feature loss is built for the two."""
+"""Teacher and feature loss go to the student's device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On several GPUs, what distillation trains is kept in step on all of them."""
+"""What distillation trains is kept in step on several GPUs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that trains makes sure that the teacher is used, and lets go of both models at the end."""
+"""The training process makes sure that the teacher is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""At the start of an epoch the teacher is put into its mode: eval, or train if it learns online."""
+"""Each epoch starts with the teacher in its mode."""
 
 from __future__ import annotations
 

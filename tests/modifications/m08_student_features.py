@@ -1,4 +1,4 @@
-"""The student's feature maps and head outputs are caught in the forward pass that computes its loss."""
+"""Features and outputs come from the student's one pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parameters of the feature loss, and of a teacher that learns online, join the optimizer's groups."""
+"""What distillation trains joins the optimizer's groups."""
 
 from __future__ import annotations
 

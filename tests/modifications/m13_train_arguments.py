@@ -1,4 +1,4 @@
-"""The arguments of distillation are train arguments; misspelt ones are still refused."""
+"""The arguments of distillation are train arguments."""
 
 from __future__ import annotations
 

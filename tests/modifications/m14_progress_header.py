@@ -1,4 +1,4 @@
-"""The three losses stand under headings of their own: in the progress bar, in results.csv and in its curves."""
+"""The three losses have headings, columns and curves."""
 
 from __future__ import annotations
 

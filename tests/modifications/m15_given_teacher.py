@@ -1,4 +1,4 @@
-"""A run has the teacher that it is given, or that it is resumed with, and no other."""
+"""A run has the teacher that it is given, and no other."""
 
 from __future__ import annotations
 
