@@ -61,7 +61,8 @@ breaks:  ## break each promise in a copy of the project, and require that a test
 speed:  ## measure how long a step takes with a teacher, compared with what it has to take
 	$(IN) main python tools/step_time.py
 
-cost:  ## measure how the time of a command grows with the size of a file
+cost:  ## measure what commands take, and how that grows with the size of a file
+	$(IN) main python tools/startup.py
 	$(IN) main python tools/cost.py
 
 learning:  ## measure what students learn alone and from a teacher, and write docs/learning.md; goes on where it stopped

@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import resource
 import shlex
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import releases
+import startup
 from by_hand import make as make_by_hand
 from mutated import signed
 from trees import everything
@@ -731,39 +731,18 @@ def test_shell_completion(shell: str) -> None:
     assert result.returncode == 0 and "_DISTILLPATCH_COMPLETE" in result.stdout
 
 
-# What `diff` cannot do without: its imports, and a look of LibCST's parser at the files that it edits.
-FLOOR = """
-import gc, sys
-gc.disable()
-import libcst
-from distillpatch import cli, commands
-from distillpatch.report import diff, results
-for path in sys.argv[1:]:
-    with open(path, "rb") as file:
-        libcst.parse_module(file.read())
-"""
-
-
-def processor_time(run: Callable[[], object]) -> float:
-    """Return the seconds of processor time that the processes take that are run."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    run()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-
 def test_a_diff_takes_little_more_than_its_floor(checkout: Checkout) -> None:
     """Processor time in turns, and the least of each, since a machine that is slow or busy is so for both."""
     root = checkout("8.4.190")
     edited = re.findall("(?m)^--- a/(.*)$", done("diff", "--ultralytics-path", root))
     assert len(edited) == 6
     runs = {
-        "floor": lambda: subprocess.run([sys.executable, "-c", FLOOR, *edited], cwd=root, env=variables(), check=True),
-        "diff": lambda: done("diff", "--ultralytics-path", root),
+        "floor": [sys.executable, "-c", startup.FLOOR, *edited],
+        "diff": [sys.executable, "-m", "distillpatch", "diff", "--ultralytics-path", str(root)],
     }
     rounds: list[list[float]] = []
     while len(rounds) < 20:
-        rounds.append([processor_time(run) for run in runs.values()])
+        rounds.append([startup.processor_time(run, root) for run in runs.values()])
         floor, diff = map(min, zip(*rounds, strict=True))
         if diff < 1.3 * floor:
             return
