@@ -73,6 +73,7 @@ OWN = {
     "a subclass of a subclass": "from p.detect import Detect\nclass Mine(Detect):\n    def run(self): pass",
     "by the module's name": "import p.detect\nclass Mine(p.detect.Detect):\n    def run(self): pass",
     "through the package": "from p import Detect\nclass Mine(Detect):\n    def run(self): pass",
+    "a method from elsewhere": "from p.base import Base\nclass Mine(Base):\n    run = print",
     "a call of another method": "from p.base import Base\nclass Mine(Base):\n    def run(self): super().step()",
 }
 
@@ -101,6 +102,45 @@ def test_nothing_else_is_taken_for_one(name: str) -> None:
 def test_a_copy_under_another_name_is_found() -> None:
     copy = "class Copy:\n    def run(self): pass\n    def step(self): pass\n"
     assert found({"p/copy.py": copy}) == [("p/copy.py", "Copy", ("run", "step"), "")]
+
+
+MIXIN = "class Mixin:\n    def run(self): pass\n"
+MIXED = {
+    "before the base": "from p.base import Base\n{mixin}class Mine(Mixin, Base): pass",
+    "before a subclass": "from p.detect import Detect\n{mixin}class Mine(Mixin, Detect): pass",
+    "in a module of its own": "from p.base import Base\nfrom p.mixin import Mixin\nclass Mine(Mixin, Base): pass",
+    "by another name": "from p.base import Base\nfrom p.mixin import Mixin as M\nclass Mine(M, Base): pass",
+    "through a mixin": "from p.base import Base\n{mixin}class More(Mixin): pass\nclass Mine(More, Base): pass",
+}
+NOT_MIXED = {
+    "not at all": "from p.base import Base\n{mixin}class Mine(Base): pass",
+    "after the base, which goes first": "from p.base import Base\n{mixin}class Mine(Base, Mixin): pass",
+    "with no trainer": "{mixin}class Mine(Mixin): pass",
+    "with a call of the inherited method": "from p.base import Base\nclass Mixin:\n"
+    "    def run(self): super().run()\nclass Mine(Mixin, Base): pass",
+}
+
+
+def mixed(code: str) -> dict[str, str]:
+    """Return the files of a package with a mixin: in the same module, or in its own."""
+    return {"p/mine.py": code.format(mixin=MIXIN), **({} if "{mixin}" in code else {"p/mixin.py": MIXIN})}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_a_mixin_is_found_that_a_trainer_is_combined_with(name: str) -> None:
+    path = "p/mine.py" if "{mixin}" in MIXED[name] else "p/mixin.py"
+    assert found(mixed(MIXED[name])) == [(path, "Mixin", ("run",), "")]
+
+
+@pytest.mark.parametrize("name", NOT_MIXED)
+def test_a_mixin_is_not_told_whose_method_no_trainer_has(name: str) -> None:
+    assert found({"p/mine.py": NOT_MIXED[name].format(mixin=MIXIN)}) == []
+
+
+def test_a_mixin_of_an_edited_class_is_told_apart_if_it_goes_first() -> None:
+    edited = "from p.base import Base\n" + MIXIN + "class Detect({bases}):\n    def name(self): pass"
+    assert found({"p/detect.py": edited.format(bases="Mixin, Base")}) == [("p/detect.py", "Mixin", ("run",), "Detect")]
+    assert found({"p/detect.py": edited.format(bases="Base, Mixin")}) == []
 
 
 MADE = {
@@ -188,6 +228,16 @@ def test_a_detection_trainer_that_inherits_from_a_copy_is_refused(checkout: Call
     code, _, error = run(tree, "apply")
     assert code == 1
     assert "ultralytics/engine/my_trainer.py" in error and "used by DetectionTrainer" in error
+
+
+def test_a_mixin_is_named_where_a_trainer_has_its_loop(checkout: Callable[[str], Path]) -> None:
+    tree = checkout(RELEASE)
+    folder = tree / "ultralytics/models/yolo/detect"
+    (folder / "loop.py").write_text(f"class Loop:\n{LOOP}")
+    assert "does not distill" not in run(tree, "status")[1]
+    imports = "from .loop import Loop\nfrom .train import DetectionTrainer\n"
+    (folder / "mine.py").write_text(f"{imports}class Mine(Loop, DetectionTrainer):\n    pass\n")
+    assert "does not distill: ultralytics/models/yolo/detect/loop.py:2: Loop (_do_train)" in run(tree, "status")[1]
 
 
 def test_other_trainers_are_named_by_apply_and_status(checkout: Callable[[str], Path]) -> None:

@@ -25,10 +25,24 @@ BREAKS = (
         "own_versions::function_makes",
     ),
     Break(
+        "a mixin is named that a trainer is combined with",
+        OWN_VERSIONS,
+        " or package.is_mixed_in(definition)",
+        "",
+        "own_versions::mixin",
+    ),
+    Break(
+        "a mixin is not named whose method no trainer has",
+        OWN_VERSIONS,
+        "takewhile(lambda looked_up: looked_up.key not in self.owners, self._looked_up(definition))",
+        "self._looked_up(definition)",
+        "own_versions::no_trainer_has or goes_first",
+    ),
+    Break(
         "a method that calls the inherited one is no version of its own",
         OWN_VERSIONS,
-        "if not any(_calls_inherited(call, node.name) for call in ast.walk(node))",
-        "if True",
+        " and not any(_calls_inherited(n, node.name) for n in ast.walk(node))",
+        "",
         "own_versions::nothing_else",
     ),
     Break(
