@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -49,7 +50,12 @@ def stack_of(files: Files, release: str, *, replace: bool = True) -> Stack:
 
 def meaning(files: Files) -> dict[str, str]:
     """Return what the files mean, however they are laid out."""
-    return {path: digest(ast.parse(content)) for path, content in files.items() if content is not None}
+    return {path: _meaning_of(content) for path, content in files.items() if content is not None}
+
+
+@functools.cache
+def _meaning_of(content: bytes) -> str:
+    return digest(ast.parse(content))
 
 
 def after(stack: Stack) -> Files:

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Sequence
 
 from distillpatch.engine.edit import Edit, splice
-from distillpatch.engine.source import Source
+from distillpatch.engine.source import Source, look_at
 
 
 class Draft:
@@ -31,7 +31,7 @@ class Draft:
         """
         step = sorted(edits, key=lambda edit: (edit.start, edit.end))
         content = self.source.encode(splice(self.source.text, step))
-        self.source = Source(self.source.path, content)
+        self.source = look_at(self.source.path, content)
         self._steps.append(step)
 
     def original_line(self, offset: int) -> int:

@@ -21,7 +21,7 @@ from distillpatch.engine.modification import Alternative, Modification, NewFile
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.pattern import PatternError
 from distillpatch.engine.removal_marks import Rule, mark
-from distillpatch.engine.source import Source
+from distillpatch.engine.source import Source, look_at
 from distillpatch.engine.spelling import HOLE
 from distillpatch.engine.text import SourceError
 
@@ -147,7 +147,7 @@ def take_out(patch_set: PatchSet, files: Mapping[str, bytes | None], package: Ma
     drafts: dict[str, Draft] = {}
     for path, rules in _rules(patch_set).items():
         if (content := files.get(path)) is not None:
-            drafts[path] = Draft(Source(path, content))
+            drafts[path] = Draft(look_at(path, content))
             found, in_the_way = _take_out(drafts[path], rules)
             cleaned[path] = drafts[path].source.encode(drafts[path].source.text)
             edits += found

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from distillpatch.engine.modification import Modification
-from distillpatch.engine.source import Source
+from distillpatch.engine.source import look_at
 from distillpatch.engine.text import SourceError
 from distillpatch.engine.trees import digest
 from distillpatch.syntax import parse
@@ -18,7 +18,7 @@ def is_hand_made(modification: Modification, path: str, content: bytes) -> bool:
     """Return whether a file is, layout and comments aside, what people add by hand."""
     digests = {hand_made.digest for hand_made in modification.hand_made_files if hand_made.path == path}
     try:
-        return bool(digests) and digest(Source(path, content).tree) in digests
+        return bool(digests) and digest(look_at(path, content).tree) in digests
     except SourceError:
         return False
 

@@ -14,7 +14,7 @@ from distillpatch.engine.modification import Alternative, Hunk, Modification
 from distillpatch.engine.nearest import nearest
 from distillpatch.engine.own_versions import OwnVersion, own_versions
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.source import Source, check_compiles
+from distillpatch.engine.source import Source, check_compiles, look_at
 from distillpatch.engine.text import SourceError
 from distillpatch.errors import DistillpatchError
 
@@ -139,7 +139,7 @@ def make_plan(patch_set: PatchSet, files: Files, release: str, package: Mapping[
     Raises:
         SourceError: If a file is not Python.
     """
-    sources = {path: Source(path, content) for path in patch_set.edited_files if (content := files[path]) is not None}
+    sources = {path: look_at(path, content) for path in patch_set.edited_files if (content := files[path]) is not None}
     made: dict[str, list[Edit]] = {path: [] for path in sources}
     landed: list[tuple[list[tuple[str, Edit]], list[Rejection]]] = []
     for modification in patch_set.modifications:
@@ -185,7 +185,7 @@ def is_made_by_hand(patch_set: PatchSet, read: Callable[[str], bytes | None]) ->
         SourceError: If a file is not Python.
     """
     files = {path: read(path) for path in paths(patch_set)}
-    sources = {path: Source(path, content) for path in patch_set.edited_files if (content := files[path]) is not None}
+    sources = {path: look_at(path, content) for path in patch_set.edited_files if (content := files[path]) is not None}
     return any(_made_by_hand(patch_set, files, sources, {}))
 
 
