@@ -134,7 +134,7 @@ def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: boo
     from distillpatch import commands
     from distillpatch.ledger.undo import Edited
     from distillpatch.report.documents import reverted_report
-    from distillpatch.report.results import reverted_page, unrecorded_notes
+    from distillpatch.report.results import nothing_to_revert, reverted_page, unrecorded_notes
 
     if keep_edited and restore_original:
         raise click.UsageError("--keep-edited and --restore-original exclude each other: expected one of them")
@@ -152,7 +152,7 @@ def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: boo
         print_json(reverted_report(reached))
     elif reached.run is None or reached.run.undo is None:
         say = streams.to_stderr if dry_run else streams.to_stdout
-        say("Nothing to do: not patched.")
+        say(f"Nothing to do: {nothing_to_revert(reached.situation)}.")
         note(unrecorded_notes(reached.situation))
     else:
         print_page(reverted_page(reached, reached.run.undo))

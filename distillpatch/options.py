@@ -70,7 +70,7 @@ def on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
             checkout = locate(chosen, _current_folder(), import_places(os.environ), named_by)
         except CheckoutError as error:
             if chosen is not None and not given:
-                raise CheckoutError(f"{error}\nThe path is that of the variable {_PATH_VARIABLE}.") from error
+                raise CheckoutError(f"{error}\nThe path is from {_PATH_VARIABLE}: change or unset it.") from error
             raise
         settings().package = checkout.package
         note(checkout_notes(checkout))

@@ -102,17 +102,16 @@ class Run:
 
     @property
     def losses(self) -> tuple[str, ...]:
-        """The losses of distillation that were more than zero, and their kind where it is stated."""
+        """The losses of distillation that were more than zero, each with its kind and its weight where it is stated."""
         arguments = self.arguments or {}
-        logits = f"logits {arguments['distill_logit_type']}" if "distill_logit_type" in arguments else "logits"
         stated = {
             "dfeaLoss": (str(arguments.get("distill_feat_type", "cwd")), "distill_feat_weight"),
-            "dlogitLoss": (logits, "distill_logit_weight"),
+            "dlogitLoss": (str(arguments.get("distill_logit_type", "logits")), "distill_logit_weight"),
             "dlineLoss": ("online", "distill_online_weight"),
             "dis_loss": ("distill_model", "dis"),
         }
         return tuple(
-            f"{name} x {arguments[weight]:g}" if isinstance(arguments.get(weight), int | float) else name
+            f"{name} {arguments[weight]:g}" if isinstance(arguments.get(weight), int | float) else name
             for column, (name, weight) in stated.items()
             if any(self.columns.get(f"train/{column}", ()))
         )

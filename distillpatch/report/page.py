@@ -42,6 +42,10 @@ class Line:
         object.__setattr__(self, "spans", spans)
 
 
+class Words(Line):
+    """A line of words alone: where a terminal is too narrow it is folded between words."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A table without lines around it.
@@ -148,7 +152,7 @@ def _shown(block: Block, out: Output) -> Block:
 
     if isinstance(block, Table):
         return Table(block.titles, [[shown(cell) for cell in row] for row in block.rows])
-    return Line(*map(shown, block.spans)) if isinstance(block, Line) else out.shown(block)
+    return type(block)(*map(shown, block.spans)) if isinstance(block, Line) else out.shown(block)
 
 
 def _write_rich(blocks: Iterable[Block], out: Output) -> None:
@@ -189,7 +193,7 @@ def _write_rich(blocks: Iterable[Block], out: Output) -> None:
         else:
             cells = block.spans if isinstance(block, Line) else (block,)
             renderable = Text.assemble(*map(text, cells))
-        console.print(renderable, soft_wrap=not isinstance(block, Table))
+        console.print(renderable, soft_wrap=not isinstance(block, Table | Words))
 
 
 def _natural(table: Table, column: int) -> int:

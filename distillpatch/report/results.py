@@ -94,13 +94,16 @@ def applied_notes(reached: Reached) -> Iterator[str]:
         yield f"Note: {', '.join(reached.unsaved)} had changes that are not committed to git; they were kept."
 
 
+def nothing_to_revert(situation: Situation) -> str:
+    """Return why revert had nothing to do."""
+    return "no distillpatch state was found" if situation.unrecorded_files else Standing.NOT_PATCHED.value
+
+
 def unrecorded_notes(situation: Situation) -> Iterator[str]:
     """Yield what to do when revert has nothing to go by, and yet somebody has patched the tree."""
     found = situation.unrecorded_files
     if found:
-        which = (
-            f"{found[0]} exists" if len(found) == 1 else f"{found[0]} and {len(found) - 1} more of its modules exist"
-        )
+        which = f"{found[0]} exists" if len(found) == 1 else f"{found[0]} and {len(found) - 1} more such modules exist"
         yield (
             f"Note: {which}, although no distillpatch state was found: this checkout was "
             f"{Standing.UNRECORDED.value}. `distillpatch status` lists the edits. To undo them, restore the files from "
@@ -115,7 +118,7 @@ def import_note(checkout: Checkout, imported: Place | None) -> str:
     what = f"another ultralytics, {imported.package}, from {imported.name}" if imported else "no ultralytics"
     return (
         f"Warning: Python imports {what}. Training started in another folder, as the workers of multi-GPU training "
-        f"are, will not distill. To make Python import this one: {_remedy(checkout, imported)}"
+        f"are, will not distill.\nTo make Python import this one: {_remedy(checkout, imported)}"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from distillpatch.comparison import Comparison, Score, Way
 from distillpatch.report.chart import Curve, braille, style
-from distillpatch.report.page import Block, Cell, Line, Span, Table
+from distillpatch.report.page import Block, Cell, Line, Span, Table, Words
 
 _HEIGHT = 12
 
@@ -40,7 +40,7 @@ def comparison_page(comparison: Comparison, width: int, *, pictures: bool) -> It
     for note in comparison.notes:
         about.setdefault(note.text, []).append(by_run[note.folder])
     for text, runs in about.items():
-        yield Line(Span("Note: ", "magenta"), f"{', '.join(runs)}: {text}")
+        yield Words(Span("Note: ", "magenta"), f"{', '.join(runs)}: {text}")
 
 
 def comparison_curves(comparison: Comparison) -> list[Curve]:
@@ -184,7 +184,7 @@ def _verdicts(comparison: Comparison) -> Iterator[Line]:
                 else "excludes 0: more than chance."
             )
             hint = f"from {len(way.gains)} seeds; the 95 % interval, {low:+.4f} to {high:+.4f}, {sure}"
-        yield Line(letter, f": {gain:+.4f} {hint}")
+        yield Words(letter, f": {gain:+.4f} {hint}")
 
 
 def _label(way: Way) -> str:
