@@ -62,8 +62,8 @@ def _checkout(path: Path | None) -> Iterator[Finding]:
         if path is not None:
             yield Finding("this checkout", "none", str(error))
         return
-    yield Finding("this checkout", f"{checkout.release} at {checkout.package} ({checkout.found})")
-    yield Finding("patched", _patched_by(checkout.package))
+    patched = _patched_by(checkout.package)
+    yield Finding("this checkout", f"{checkout.release} at {checkout.package} ({checkout.found}); patched: {patched}")
 
 
 def _ultralytics(places: Sequence[Place]) -> Iterator[Finding]:

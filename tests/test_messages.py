@@ -85,7 +85,11 @@ def test_places_are_lines_of_the_files_as_they_are_on_disk(checkout: Checkout) -
     trainer.write_text("# mine\n" * 50 + trainer.read_text(encoding="utf-8"), encoding="utf-8")
     assert build_optimizer() == (line + 50, [found[0] + 50])
     told = invoke("status", "-v", root).stdout
-    assert re.search(rf"(?m)^ 11  2\.10 .*  ultralytics/engine/trainer\.py:{found[0] + 50}$", told)
+    assert re.search(rf"(?m)^ 11  2\.10 .*\n {{20,}}ultralytics/engine/trainer\.py:{found[0] + 50}$", told)
+    narrow = invoke("status", "-v", root, COLUMNS="80", FORCE_COLOR="1").stdout
+    lines = re.sub("\x1b\\[[0-9;]*m", "", narrow).splitlines()
+    assert max(map(len, lines[2:-2])) <= 80 and "…" not in narrow
+    assert any(line.strip() == f"ultralytics/engine/trainer.py:{found[0] + 50}" for line in lines)
     every = json.loads(invoke("status", "--json", root).stdout)["modifications"]
     assert all(each["places"] == sorted(each["places"], key=lambda at: (at["path"], at["line"])) for each in every)
 
@@ -110,6 +114,7 @@ def test_one_modification_is_explained(checkout: Checkout) -> None:
     assert before.startswith("7. Each epoch starts with") and "Section 2.7 of the patch set distillation." in before
     assert "    --- ultralytics/engine/trainer.py  BaseTrainer._do_train\n" in before
     assert "\n+++ b/ultralytics/engine/trainer.py\n" in before and "!!!" not in before
+    assert "\x1b[1m    --- ultralytics/engine/trainer.py" in invoke("explain", "7", root, FORCE_COLOR="1").stdout
     assert before.count(built_in().modifications[6].title) == 1 and "next section's" not in before
     # The other modifications are not in it, and it is the same once all are applied.
     assert len(re.findall(r"(?m)^@@", before)) == 1
@@ -139,6 +144,16 @@ def test_the_doctor_imports_nothing(tmp_path: Path) -> None:
     assert named["value"] == "none" and "is not an ultralytics checkout: expected " in named["problem"]
     page = invoke("doctor", VIRTUAL_ENV=str(tmp_path), PYTHONPATH=None, CONDA_PREFIX=None).stdout
     assert "1.12.1 in " in page and page.endswith(" to look at.\n")
+    variables = {
+        "VIRTUAL_ENV": str(tmp_path),
+        "PYTHONPATH": None,
+        "CONDA_PREFIX": None,
+        "FORCE_COLOR": "1",
+        "COLUMNS": "60",
+    }
+    narrow = re.sub("\x1b\\[[0-9;]*m", "", invoke("doctor", **variables).stdout).splitlines()
+    column = narrow[0].index(page.split()[1])
+    assert max(map(len, narrow)) <= 60 and narrow[1][:column].strip() == ""  # what is folded stays in its column
 
 
 def test_a_release_that_nobody_tested_is_said_once(checkout: Checkout) -> None:

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from distillpatch.doctor import Finding
-from distillpatch.report.page import Block, Line, Span
+from distillpatch.report.page import Block, Cell, Line, Span, Table
 
 
 def doctor_page(findings: Sequence[Finding]) -> Iterator[Block]:
     """Yield a line for each fact, what is wrong below it, and a verdict."""
-    width = max(len(finding.name) for finding in findings)
+    rows: list[tuple[Cell, Cell]] = []
     for finding in findings:
-        yield Line(Span(f"{finding.name:{width}}", "bold"), f"  {finding.value}")
-        if finding.problem:
-            yield Line(" " * width, "  ", Span(finding.problem, "magenta"))
+        rows.append((Span(finding.name, "bold"), finding.value))
+        rows += [("", Span(line, "magenta")) for line in finding.problem.splitlines()]
+    yield Table(("", ""), rows)
     count = sum(bool(finding.problem) for finding in findings)
     yield ""
     yield Line(Span(f"{count} to look at." if count else "Nothing is wrong.", "magenta" if count else "green"))

@@ -40,7 +40,9 @@ def modification_page(patch_set: PatchSet, plan: Plan, by_hand: Sequence[Extent]
     yield ""
     _, _, rest = patch_text(patch_set, modification).partition("\n")  # without the title, which is above
     for line in rest.strip("\n").splitlines():
-        yield Line(Span(f"    {line}".rstrip(), {"+": "green", "-": "red", "#": "dim"}.get(line[:1], "")))
+        is_head = line.startswith(("---", "+++", ">>>"))
+        style = "bold" if is_head else {"+": "green", "-": "red", "#": "dim"}.get(line[:1], "")
+        yield Line(Span(f"    {line}".rstrip(), style))
     yield ""
     if by_hand:
         yield from (f"by hand: {extent}" for extent in by_hand)

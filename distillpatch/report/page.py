@@ -48,11 +48,11 @@ class Words(Line):
 
 @dataclass(frozen=True)
 class Table:
-    """A table without lines around it.
+    """A table without lines around it, and without a head if all titles are empty.
 
     Attributes:
         titles: The head of each column, after a sign: ">" is of a column that is aligned to the right; where a terminal
-            is too narrow, "~" is of a column that is cut, and "^" of one of names, which are cut in the middle.
+            is too narrow, "~" is of a last column that is cut, and "^" of one of names, which are cut in the middle.
         rows: The cells of each row.
     """
 
@@ -176,7 +176,13 @@ def _write_rich(blocks: Iterable[Block], out: Output) -> None:
     for block in blocks:
         renderable: Any
         if isinstance(block, Table):
-            renderable = RichTable(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" * out.has_color)
+            renderable = RichTable(
+                box=None,
+                pad_edge=False,
+                padding=(0, 2, 0, 0),
+                header_style="bold" * out.has_color,
+                show_header=any(block.heads),
+            )
             kinds = zip(block.heads, block.is_right, block.is_cut, block.is_named, strict=True)
             for index, (head, right, cut, named) in enumerate(kinds):
                 renderable.add_column(
@@ -202,14 +208,10 @@ def _natural(table: Table, column: int) -> int:
 
 
 def _cut(table: Table, out: Output) -> list[list[Cell]]:
-    """Return the rows of a table, those cells cut for which a terminal is too narrow.
-
-    The first column that may be cut has what those before it leave; if one follows it, that has a third of the width.
-    """
+    """Return the rows of a table, those cells of the last column cut for which a terminal is too narrow."""
     rows = [[*row] for row in table.rows]
     at = table.is_cut.index(True)
-    rest = out.width // 3 if at + 1 < len(table.titles) else 0
-    room = max(10, out.width - rest - sum(_natural(table, column) + 2 for column in range(at)))
+    room = max(10, out.width - sum(_natural(table, column) + 2 for column in range(at)))
     for row in rows:
         cell = row[at]
         if columns(_text(cell)) > room:
@@ -253,7 +255,7 @@ def _plain(block: Block) -> list[str]:
         return [block]
     if isinstance(block, Line):
         return ["".join(map(_text, block.spans))]
-    rows = [block.heads, *([_text(cell) for cell in row] for row in block.rows)]
+    rows = [*([block.heads] if any(block.heads) else []), *([_text(cell) for cell in row] for row in block.rows)]
     widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

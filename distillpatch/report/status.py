@@ -158,19 +158,19 @@ def _table(patch_set: PatchSet, plan: Plan, context: Context, *, verbose: bool) 
             if outcome.rejections
             else Span("OK", "green")
         )
-        row: list[Cell] = [str(modification.number), section(modification), state, modification.title]
+        rows.append([str(modification.number), section(modification), state, modification.title])
         if verbose:
-            row.append(_where(context.places.get((patch_set.name, modification.number), ())))
-        rows.append(row)
-    return Table((">no.", "section", "state", "~modification", *(["where"] if verbose else [])), rows)
+            where = _where(context.places.get((patch_set.name, modification.number), ()))
+            rows += [["", "", "", Span(each, "dim")] for each in where]
+    return Table((">no.", "section", "state", "modification" if verbose else "~modification"), rows)
 
 
-def _where(places: Sequence[Place]) -> str:
-    """Return places, those of one file together: ``ultralytics/engine/trainer.py:47, 173``."""
+def _where(places: Sequence[Place]) -> Iterator[str]:
+    """Yield places, those of one file together: ``ultralytics/engine/trainer.py:47, 173``."""
     lines: dict[str, list[str]] = {}
     for place in places:
         lines.setdefault(place.path, []).append(str(place.line))
-    return " ".join(f"{path}:{', '.join(numbers)}" for path, numbers in lines.items())
+    yield from (f"{path}:{', '.join(numbers)}" for path, numbers in lines.items())
 
 
 def _problems(plan: Plan, *, verbose: bool) -> Iterator[Block]:
