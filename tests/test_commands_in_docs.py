@@ -36,7 +36,7 @@ RUN_BY = {
     "distillpatch apply --patches print-lr/": "test_a_patch_set_of_ones_own_comes_and_goes",
     "distillpatch revert --patches print-lr": "test_a_patch_set_of_ones_own_comes_and_goes",
     "distillpatch apply --replace-hand-edits": "test_a_hand_patched_checkout_is_patched_and_reverted",
-    "yolo train model=yolov8n.yaml data=data.yaml epochs=100 model_t=yolov8l.pt": "test_the_readme_trains",
+    "yolo train model=yolov8n.yaml data=data.yaml epochs=100 model_t=teacher.pt": "test_the_readme_trains",
 }
 # These install from an index, as `make installs` does, or run all tests and the demonstration.
 BY_HAND = {*INSTALLS, "make demo", "make test"}

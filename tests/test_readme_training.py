@@ -17,7 +17,7 @@ from training import QUICK
 pytestmark = pytest.mark.training
 
 # Of the same names as in README: a data set, and a teacher that is small.
-FILES = 'save_teacher("yolov8l.pt", "yolov8s.yaml")\n'
+FILES = 'save_teacher("teacher.pt", "yolov8s.yaml")\n'
 
 # What README calls, made short.
 SHORT = (
