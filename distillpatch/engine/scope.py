@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from functools import cached_property
 
@@ -21,6 +22,12 @@ DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 """What the compiler's tree has for a class or a function."""
 
 _WORD = re.compile(r"\w+")
+
+
+@functools.lru_cache(64)
+def _parsed(text: str) -> cst.Module:
+    """Return LibCST's tree of a text, which nothing changes; an edit leaves most scopes of a file as they are."""
+    return cst.parse_module(text)
 
 
 class Scope:
@@ -59,7 +66,7 @@ class Scope:
         refuse_deep_nesting(self.source, self._tree)
         text = f"if True:\n{self.text}" if self._is_indented else self.text
         try:
-            return cst.parse_module(text)
+            return _parsed(text)
         except Exception as error:  # LibCST's parser raises several unrelated types
             raise SourceError(f"{self.source.path}: {self.name} does not parse: {error}") from error
 
