@@ -17,6 +17,7 @@ import modifications
 import pytest
 from edits import Files
 from hunks import built_in, patch_set, pristine
+from releases import choose
 from statements import PATCHES, TRAINER
 from variants import EDITS, SHARES, assert_fates
 
@@ -118,8 +119,13 @@ def refusal(plan: Plan) -> str:
 
 # The spellings are made many at a time, one of each modification, because a plan for each would take minutes. What each
 # is taken for is clear all the same, from the lines.
-@pytest.mark.parametrize("release", HAND_MADE)
-@pytest.mark.parametrize("hand", range(by_hand.HANDS))
+@pytest.mark.parametrize(
+    ("hand", "release"),
+    [
+        pytest.param(hand, release, marks=[] if release == choose(str(hand), HAND_MADE) else pytest.mark.slow)
+        for hand, release in product(range(by_hand.HANDS), HAND_MADE)
+    ],
+)
 def test_every_spelling_made_by_hand_is_recognised(hand: int, release: str) -> None:
     spelled = by_hand.hand(hand)
     edits = {number: by_hand.SPELLINGS[number][name] for number, name in spelled.items()}

@@ -305,6 +305,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow  # nine processes, each with imports of its own: as long as ten other trainings
 @pytest.mark.parametrize("version", ["8.0.205", "8.2.50", "8.4.180"])
 def test_a_run_in_two_processes_is_resumed_in_two(
     version: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
