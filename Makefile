@@ -5,7 +5,7 @@ IN := python3 tools/environments.py
 # What `make test` runs on the oldest Python: the engine, which reads code with what that Python knows of the language;
 # each command once, the errors that people cause, and the package.
 ON_OLDEST := $(addprefix tests/test_,edit.py pattern.py plan.py source.py patchset.py patch_folder.py positions.py \
-	packaging.py errors.py cli.py::test_there_and_back)
+	packaging.py errors.py endings.py cli.py::test_there_and_back)
 
 # Which releases `make matrix` goes through; all of them by default.
 RELEASES := all

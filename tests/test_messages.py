@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -249,18 +250,54 @@ def test_a_pipe_gets_what_git_takes_and_forced_colors_get_a_page(pristine: Path)
     assert "\x1b" not in invoke("diff", "--color", "always", "--output", "-", "--json", pristine).stdout
 
 
-@pytest.mark.parametrize(
-    ("pager", "shown"),
-    [("tr a-z A-Z", "BOTH"), ("cat", "both"), ("", "both"), ("no-such-pager", "both"), ("'", "both")],
-)
-def test_which_pager(pager: str, shown: str, capfd: pytest.CaptureFixture[str]) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
+
+@pytest.mark.parametrize(
+    ("variables", "setting", "shown"),
+    [
+        ({"PAGER": "tr a-z A-Z"}, None, "BOTH"),
+        ({"PAGER": "cat"}, None, "both"),
+        ({"PAGER": ""}, None, "both"),
+        ({"PAGER": "no-such-pager"}, None, "both"),
+        ({"PAGER": "'"}, None, "both"),
+        ({"PAGER": "cat"}, "tr a-z A-Z", "BOTH"),
+        ({"PAGER": "tr a-z A-Z"}, "cat", "both"),
+        ({"GIT_PAGER": "tr a-z A-Z", "PAGER": "cat"}, "cat", "BOTH"),
+        ({"GIT_PAGER": ""}, "tr a-z A-Z", "both"),
+    ],
+)
+def test_which_pager(
+    variables: Mapping[str, str],
+    setting: str | None,
+    shown: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """As git has it, but for what a repository says: with that a checkout could name a program to run."""
+    (tmp_path / "config").write_text(f"[core]\n\tpager = {setting}\n" if setting else "")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    subprocess.run(["git", "-C", tmp_path, "config", "core.pager", "touch was-run"], check=True)
+    monkeypatch.chdir(tmp_path)
     stream = Terminal()
-    write_paged(["both"], Output(stream, True, False, 80), {"PAGER": pager, "PATH": os.environ["PATH"]})
+    write_paged(["both"], Output(stream, True, False, 80), {**variables, "PATH": os.environ["PATH"]})
     assert (stream.getvalue() + capfd.readouterr().out).strip() == shown
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_no_pager_of_the_checkout_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "less").write_text("#!/bin/sh\ntouch was-run\n")
+    (tmp_path / "less").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    for path in (".", str(tmp_path)):
+        monkeypatch.setenv("PATH", f"{path}{os.pathsep}/nowhere")
+        write_paged(["both"], Output(Terminal(), True, False, 80), {"PATH": os.environ["PATH"]})
+    assert not (tmp_path / "was-run").exists()
 
 
 def test_times_are_those_of_people(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,8 @@ def test_a_run_with_a_teacher_and_one_without(tmp_path: Path) -> None:
     assert re.search(r"(?m)^A +alone +0 +3 +0\.3000 +2 +0\.2000$", page)
     assert re.search(r"(?m)^B +taught +0 +3 +0\.3500 +3 +0\.3500 +\+0\.0500$", page)
     assert "B: +0.0500 from one seed. Another seed alone may change as much" in page
+    chart = page.partition("\n\n 0.")[2].partition("epoch 1")[0].splitlines()
+    assert len(chart) == 13 and all(line == line.rstrip() for line in chart[:-1])
     assert "+0.1500" in told("--by", "last", tmp_path)
     assert "+0.1000" in told("--metric", "mAP50(B)", tmp_path / "alone", tmp_path / "taught" / "results.csv")
 

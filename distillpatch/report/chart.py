@@ -76,8 +76,11 @@ def braille(curves: Sequence[Curve], width: int, height: int, *, letters: bool =
             bits, number = cells.get((column, row), (0, -1))
             sign = (curves[number].letter if letters else chr(0x2800 + bits)) if bits else " "
             drawn.append(Span(sign, style(number) if bits else ""))
-        names = [Span(curves[number].letter, f"bold {style(number)}") for number in ends.get(row, [])]
-        yield Line(Span(axis, "dim"), *drawn, " ", *names)
+        while not ends.get(row) and drawn and not drawn[-1].text.strip():
+            drawn.pop()
+        names: list[Span] = [Span(curves[number].letter, f"bold {style(number)}") for number in ends.get(row, [])]
+        gap = [Span(" ")] if names else []
+        yield Line(Span(axis if drawn else axis.rstrip(), "dim"), *drawn, *gap, *names)
     yield Line(Span(f"{'epoch 1':>14}{last:>{columns - 7}}", "dim"))
 
 

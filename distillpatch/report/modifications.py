@@ -40,7 +40,7 @@ def modification_page(patch_set: PatchSet, plan: Plan, by_hand: Sequence[Extent]
     yield ""
     _, _, rest = patch_text(patch_set, modification).partition("\n")  # without the title, which is above
     for line in rest.strip("\n").splitlines():
-        is_head = line.startswith(("---", "+++", ">>>"))
+        is_head = line.startswith(("---", "+++", "===", ">>>"))
         style = "bold" if is_head else {"+": "green", "-": "red", "#": "dim"}.get(line[:1], "")
         yield Line(Span(f"    {line}".rstrip(), style))
     yield ""

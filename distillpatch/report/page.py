@@ -157,11 +157,7 @@ def _shown(block: Block, out: Output) -> Block:
 
 def _write_rich(blocks: Iterable[Block], out: Output) -> None:
     from rich.console import Console
-    from rich.table import Table as RichTable
     from rich.text import Text
-
-    def text(cell: Cell) -> Text:
-        return Text(*cell) if isinstance(cell, Span) else Text(cell)
 
     console = Console(
         file=out.stream,
@@ -174,32 +170,42 @@ def _write_rich(blocks: Iterable[Block], out: Output) -> None:
         _environ=dict(os.environ) | {"NO_COLOR": ""},  # what is asked for by --color has been decided above
     )
     for block in blocks:
-        renderable: Any
         if isinstance(block, Table):
-            renderable = RichTable(
-                box=None,
-                pad_edge=False,
-                padding=(0, 2, 0, 0),
-                header_style="bold" * out.has_color,
-                show_header=any(block.heads),
-            )
-            kinds = zip(block.heads, block.is_right, block.is_cut, block.is_named, strict=True)
-            for index, (head, right, cut, named) in enumerate(kinds):
-                renderable.add_column(
-                    head,
-                    justify="right" if right else "left",
-                    overflow="fold",
-                    no_wrap=right or cut or named,
-                    min_width=_natural(block, index)
-                    if any(block.is_cut) and index < block.is_cut.index(True)
-                    else None,
-                )
-            for row in _cut(block, out) if any(block.is_cut) else _shortened(block, out):
-                renderable.add_row(*map(text, row))
+            console.print(_rich_table(block, out))
         else:
             cells = block.spans if isinstance(block, Line) else (block,)
-            renderable = Text.assemble(*map(text, cells))
-        console.print(renderable, soft_wrap=not isinstance(block, Table | Words))
+            console.print(Text.assemble(*map(_rich_text, cells)), soft_wrap=not isinstance(block, Words))
+
+
+def _rich_text(cell: Cell) -> Any:
+    from rich.text import Text
+
+    return Text(*cell) if isinstance(cell, Span) else Text(cell)
+
+
+def _rich_table(table: Table, out: Output) -> Any:
+    from rich.table import Table as RichTable
+
+    drawn = RichTable(
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        header_style="bold" * out.has_color,
+        show_header=any(table.heads),
+    )
+    cut = any(table.is_cut)
+    kinds = zip(table.heads, table.is_right, table.is_cut, table.is_named, strict=True)
+    for index, (head, right, is_cut, named) in enumerate(kinds):
+        drawn.add_column(
+            head,
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=right or is_cut or named,
+            min_width=_natural(table, index) if cut and not is_cut else None,
+        )
+    for row in _cut(table, out) if cut else _shortened(table, out):
+        drawn.add_row(*map(_rich_text, row))
+    return drawn
 
 
 def _natural(table: Table, column: int) -> int:

@@ -1,17 +1,19 @@
-"""A pager for a long page, chosen as git chooses one, apart from what only git's own settings say."""
+"""A pager for a long page, chosen as git chooses one: GIT_PAGER, the user's core.pager, PAGER, less."""
 
 from __future__ import annotations
 
 import io
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from distillpatch.report.page import Block, Output, write
+from distillpatch.tree.git import own_setting
+from distillpatch.tree.programs import find_program
 
 # Quit if it fits on a screen, take colors, leave the page on the screen.
 _LESS = "FRX"
@@ -23,7 +25,7 @@ def write_paged(blocks: Iterable[Block], out: Output, variables: Mapping[str, st
     Args:
         blocks: The page.
         out: Where it goes.
-        variables: The process's environment: PAGER, where empty or cat means none, and LESS.
+        variables: The process's environment: GIT_PAGER and PAGER, where empty or cat means none, and LESS.
     """
     command = _pager(variables) if out.stream.isatty() else []
     if not command:
@@ -48,11 +50,16 @@ def write_paged(blocks: Iterable[Block], out: Output, variables: Mapping[str, st
 
 
 def _pager(variables: Mapping[str, str]) -> list[str]:
-    named = variables.get("PAGER")
+    here = Path()
+    named = variables.get("GIT_PAGER")
     if named is None:
-        return ["less"] if shutil.which("less") and variables.get("TERM") != "dumb" else []
+        named = own_setting("core.pager") or variables.get("PAGER")
+    if named is None:
+        less = find_program("less", here)
+        return [less] if less and variables.get("TERM") != "dumb" else []
     try:
         command = shlex.split(named, posix=os.name == "posix")
     except ValueError:
         return []
-    return [] if command[:1] in ([], ["cat"]) or not shutil.which(command[0]) else command
+    program = find_program(command[0], here) if command and command[0] != "cat" else None
+    return [program, *command[1:]] if program else []

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from distillpatch.tree.programs import find_program
 
 # A partial clone fetches the objects that it lacks, by a program that the repository's configuration may name. Only a
 # recent git can be asked not to fetch; any git can be left without a protocol to fetch by.
@@ -53,6 +54,21 @@ def committed(root: Path, paths: Iterable[str]) -> dict[str, bytes]:
     return contents
 
 
+def own_setting(name: str) -> str:
+    """Return a setting of the user's git, "" if it has none; what a repository sets does not count."""
+    git = find_program("git", Path())
+    if git is None:
+        return ""
+    command = [git, "config", "--get", name]
+    try:
+        answer = subprocess.run(
+            command, env=os.environ | {"GIT_DIR": os.devnull}, capture_output=True, timeout=_PATIENCE, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.decode("utf-8", "replace").strip()
+
+
 def _names(root: Path, paths: Iterable[str]) -> dict[str, str]:
     """Return git's names for the contents that files have in the last commit."""
     names = {}
@@ -65,7 +81,7 @@ def _names(root: Path, paths: Iterable[str]) -> dict[str, str]:
 
 def _ask(root: Path, *arguments: str) -> bytes:
     """Return what git answers, nothing if there is no git, no repository, or no such object here."""
-    git = _git(root)
+    git = find_program("git", root)
     if git is None:
         return b""
     command = [git, "-C", str(root), *arguments]
@@ -75,17 +91,6 @@ def _ask(root: Path, *arguments: str) -> bytes:
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return b""
-
-
-def _git(root: Path) -> str | None:
-    """Return the git to ask: never one that is in the checkout or in the current folder, which may be anybody's."""
-    here, checkout = Path(os.path.realpath(".")), Path(os.path.realpath(root))
-    trusted = []
-    for folder in os.environ.get("PATH", "").split(os.pathsep):
-        real = Path(os.path.realpath(folder))
-        if Path(folder).is_absolute() and real != here and not real.is_relative_to(checkout):
-            trusted.append(folder)
-    return shutil.which("git", path=os.pathsep.join(trusted)) if trusted else None
 
 
 def _blob(content: bytes, like: str) -> str:
