@@ -14,8 +14,8 @@ BREAKS = (
     ),
     Break(
         "a git that is in the checkout is not run",
-        "distillpatch/tree/git.py",
-        "        if Path(folder).is_absolute() and real != here and not real.is_relative_to(checkout):\n",
+        "distillpatch/tree/programs.py",
+        "        if Path(folder).is_absolute() and real != here and not real.is_relative_to(root):\n",
         "        if True:\n",
         "git::in_the_checkout",
     ),
