@@ -87,21 +87,21 @@ BREAKS = (
         GROUP,
         "            if options.done:\n",
         "            if False:\n",
-        "errors::after_the_last_change",
+        "endings::after_the_last_change",
     ),
     Break(
         "Ctrl-C is told with what was seen of the tree",
         GROUP,
         "        if options.at_start == mark(options.package):\n",
         "        if True:\n",
-        "errors::ctrl_c_tells",
+        "endings::ctrl_c_tells",
     ),
     Break(
         "Ctrl-C once a command is over changes nothing of what it tells",
         GROUP,
         "        if options.ends_process:\n",
         "        if False:\n",
-        "errors::once_the_command_is_over",
+        "endings::once_the_command_is_over",
     ),
     Break(
         "NO_COLOR is honoured",
@@ -164,7 +164,7 @@ BREAKS = (
         "distillpatch/streams.py",
         "    if sys.stdout is None or sys.stderr is None:\n",
         "    if False:\n",
-        "errors::closed_or_full",
+        "endings::closed_or_full",
     ),
     Break(
         "the user's work is looked for without the lock",
