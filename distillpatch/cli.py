@@ -199,7 +199,7 @@ def explain(checkout: Checkout, patch_set: PatchSet | None, number: int) -> None
     if settings().as_json:
         print_json(modification_report(patch_set, plan))
     else:
-        show_page(modification_page(patch_set, plan, by_hand))
+        show_page(modification_page(patch_set, plan, by_hand, highlighted=current_output().is_terminal))
 
 
 @main.command()

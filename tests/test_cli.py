@@ -666,6 +666,17 @@ def test_the_heavy_modules_are_not_imported() -> None:
     assert subprocess.run([sys.executable, "-c", program], env=variables()).returncode == 0
 
 
+def test_a_pipe_waits_for_nothing_that_only_a_terminal_needs(checkout: Checkout, tmp_path: Path) -> None:
+    root = checkout("8.4.190")
+    for name in ("rich", "pygments"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    env = variables(PYTHONPATH=f"{tmp_path}:{PROJECT}")
+    for command in (*COMMANDS, "explain 7", "doctor"):
+        named = [root] if command != "doctor" else []
+        assert run(*command.split(), *named, env=env).returncode == 0, command
+    assert "imported" in run("status", "--color", "always", root, env=env).stderr
+
+
 # A terminal, a pipe, a shell.
 
 

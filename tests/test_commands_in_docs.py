@@ -19,6 +19,7 @@ from commanded import invoke
 from installs import INSTALLS
 from test_cli import run, variables
 from test_docs import PROJECT, page
+from test_runs import make
 
 from distillpatch.cli import main
 from distillpatch.patch_sets import built_in
@@ -100,6 +101,23 @@ def test_a_patch_set_of_ones_own_comes_and_goes(checkout: Checkout) -> None:
     assert added.stdout.startswith("Applied 17 modifications"), added
     assert "patch set print-lr: " in listed.stdout and "patch set distillation: " in listed.stdout
     assert "Still applied: distillation." in reverted.stdout
+
+
+def test_each_command_has_the_fields_that_are_documented(checkout: Checkout, tmp_path: Path) -> None:
+    root, text = checkout("8.4.190"), re.sub(r"\([^)]*\)", "", page("docs/json.md"))
+    rows = dict(re.findall(r"(?m)^\| `(\w+)[^`|]*` \| (.+) \|$", text.partition("## Exit codes")[0]))
+    ((of_a_modification,),) = [re.findall(r"(?s)A modification has (.+?)\. In `status`", text)]
+    rows["explain"] = rows["explain"].replace("the fields of a modification", of_a_modification)
+    run = make(tmp_path / "run", 0.1, 0.2)
+    commands = [("status", root), ("diff", root), ("apply", root), ("explain", 7, root), ("doctor",), ("compare", run)]
+    commands.append(("revert", root))
+    assert {command for command, *_ in commands} == set(rows)
+    for command, *arguments in commands:
+        found = json.loads(invoke(command, *arguments, "--json").stdout)
+        assert found.pop("format") == 1
+        assert set(found) == set(re.findall(r"`(\w+)`", rows[command])), command
+        if command == "status":
+            assert set(found["modifications"][0]) == {*re.findall(r"`(\w+)`", of_a_modification), "patch_set"}
 
 
 def test_an_error_as_json_is_as_shown() -> None:

@@ -13,6 +13,9 @@ from pathlib import Path
 import pictures
 import pytest
 import releases
+import yaml
+
+from distillpatch import __version__
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGES = (
@@ -97,6 +100,19 @@ def _measured(section: str) -> dict[str, tuple[str, ...]]:
     rows = [[cell.strip() for cell in row.split("|")] for row in re.findall(r"(?m)^\|(.+)\|$", text)]
     arms = {"default" if "(default)" in row[0] else row[0]: (row[3], row[4].removesuffix("%")) for row in rows[2:]}
     return {**arms, "gap": (f"{float(teacher) - float(alone):.3f}",)}
+
+
+def test_the_forms_for_issues_ask_for_what_the_doctor_says() -> None:
+    forms = [path for path in (PROJECT / ".github/ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config"]
+    assert len(forms) == 2
+    for form in forms:
+        asked = {each["attributes"].get("label"): each for each in yaml.safe_load(form.read_text())["body"]}
+        assert asked["Output of `distillpatch doctor`"]["validations"]["required"]
+
+
+def test_who_cites_it_cites_this_version() -> None:
+    assert yaml.safe_load(page("CITATION.cff"))["version"] == __version__
+    assert page("CHANGELOG.md").split("\n## ")[1].startswith(__version__)
 
 
 def test_upstreams_own_distillation_is_where_the_readme_says() -> None:

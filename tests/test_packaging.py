@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -62,6 +63,8 @@ def test_the_sdist_builds_the_same_wheel(sdist: Path, wheel: Path, tmp_path: Pat
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (project,) = tmp_path.iterdir()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (project / "README.md").read_text(encoding="utf-8"))
+    assert [link for link in links if not (project / link).exists()] == []
     assert contents(build("wheel", project, tmp_path / "wheel")) == contents(wheel)
 
 

@@ -33,8 +33,13 @@ def unified_diff(changes: Iterable[FileChange]) -> bytes:
     return b"".join(line for change in in_reading_order(changes) for line, _ in _file_diff(change))
 
 
-def diff_page(changes: Iterable[FileChange]) -> Iterator[Block]:
-    """Yield changes for a person: what each file gains and loses, and then the diff, its Python highlighted."""
+def diff_page(changes: Iterable[FileChange], *, highlighted: bool = True) -> Iterator[Block]:
+    """Yield changes for a person: what each file gains and loses, and then the diff, with its Python highlighted.
+
+    Args:
+        changes: The changes.
+        highlighted: Whether to highlight it, which takes Pygments.
+    """
     changed = [change for change in in_reading_order(changes) if change.before != change.after]
     if not changed:
         return
@@ -42,7 +47,9 @@ def diff_page(changes: Iterable[FileChange]) -> Iterator[Block]:
     yield from _stat_lines(_stats(changed, diffs), len(changed))
     for change, diff in zip(changed, diffs, strict=True):
         yield ""
-        before, after = (python_styles(content or b"") for content in (change.before, change.after))
+        before, after = (
+            python_styles(content or b"") if highlighted else {} for content in (change.before, change.after)
+        )
         for line, number in diff:
             text = line.decode("utf-8", "replace").rstrip("\r\n")
             styles = (before if text[:1] == "-" else after).get(number, ()) if number else ()

@@ -31,8 +31,17 @@ def outcome_report(outcome: Outcome, places: Sequence[Place]) -> dict[str, Any]:
     }
 
 
-def modification_page(patch_set: PatchSet, plan: Plan, by_hand: Sequence[Extent]) -> Iterator[Block]:
-    """Yield a modification: what it is for, its patch, and what its plan changes, or why it changes nothing."""
+def modification_page(
+    patch_set: PatchSet, plan: Plan, by_hand: Sequence[Extent], *, highlighted: bool
+) -> Iterator[Block]:
+    """Yield a modification: what it is for, its patch, and what its plan changes, or why it changes nothing.
+
+    Args:
+        patch_set: The patch set that it is of.
+        plan: Its plan, of it alone.
+        by_hand: Where it was made by hand.
+        highlighted: Whether to highlight the Python of the diff.
+    """
     (outcome,) = plan.outcomes
     modification = outcome.modification
     yield Line(Span(f"{modification.number}. {modification.title}", "bold"))
@@ -52,7 +61,7 @@ def modification_page(patch_set: PatchSet, plan: Plan, by_hand: Sequence[Extent]
         return
     yield f"In {plan.release}:"
     yield ""
-    yield from diff_page(plan.changes)
+    yield from diff_page(plan.changes, highlighted=highlighted)
 
 
 def modification_report(patch_set: PatchSet, plan: Plan) -> dict[str, Any]:
