@@ -116,6 +116,11 @@ def test_each_command_has_the_fields_that_are_documented(checkout: Checkout, tmp
         found = json.loads(invoke(command, *arguments, "--json").stdout)
         assert found.pop("format") == 1
         assert set(found) == set(re.findall(r"`(\w+)`", rows[command])), command
+        if command in ("apply", "revert"):  # after the one the other would do something, and the same would not
+            other = {"apply": "revert", "revert": "apply"}[command]
+            for again, fields in ((other, rows["diff"]), (command, rows[command])):
+                dry = json.loads(invoke(again, "--dry-run", *arguments, "--json").stdout)
+                assert set(dry) - {"format"} == set(re.findall(r"`(\w+)`", fields)), again
         if command == "status":
             assert set(found["modifications"][0]) == {*re.findall(r"`(\w+)`", of_a_modification), "patch_set"}
 

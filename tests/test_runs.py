@@ -6,6 +6,7 @@ import builtins
 import io
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -256,6 +257,7 @@ def test_png_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(builtins, "__import__", without)
     error = refused("--plot", tmp_path / "a.png", make(tmp_path / "a", 0.1))
     assert "PNG needs matplotlib, which is not installed here. Name a file that ends with .svg" in error
+    assert f"{sys.executable} -m pip install matplotlib" in error
 
 
 def test_short_names() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -153,7 +155,7 @@ def _save_png(curves: Sequence[Curve], title: str, metric: str, file: Path) -> N
     except ImportError as error:
         raise ChartError(
             f"{file}: PNG needs matplotlib, which is not installed here. Name a file that ends with .svg, which needs "
-            "nothing, or: pip install matplotlib"
+            f"nothing, or: {shlex.quote(sys.executable)} -m pip install matplotlib"
         ) from error
     figure = Figure(figsize=(9.6, 4.6), layout="constrained")
     axes = figure.add_subplot(title=title, xlabel="epoch", ylabel=metric)
