@@ -130,8 +130,9 @@ def _uninterrupted_afterwards(options: Settings) -> Iterator[None]:
 
 def _refuse(options: Settings, error: click.UsageError) -> NoReturn:
     """End with an error in how a command is written; click has the words for people."""
-    if isinstance(error, click.NoSuchOption) and error.option_name == "-C":
-        error = click.UsageError("No such option: -C. Name the checkout plainly: distillpatch status PATH", error.ctx)
+    if isinstance(error, click.NoSuchOption) and error.option_name in ("-C", "--path", "--checkout"):
+        told = f"No such option: {error.option_name}. Name the checkout plainly: distillpatch status PATH"
+        error = click.UsageError(told, error.ctx)
     if isinstance(error, click.MissingParameter) and error.ctx and error.ctx.command.epilog:
         error = click.UsageError(f"{error.format_message()} {error.ctx.command.epilog}", error.ctx)
     if not options.as_json:

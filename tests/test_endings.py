@@ -12,7 +12,9 @@ from typing import Any
 
 import click
 import pytest
+import releases
 from commanded import invoke
+from environments import find_python
 
 from distillpatch import cli, click_group, commands
 
@@ -73,6 +75,27 @@ def test_ctrl_c_while_starting_is_no_traceback(tmp_path: Path) -> None:
     process = [sys.executable, "-m", "distillpatch", "status"]
     result = subprocess.run(process, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (130, "Interrupted. Nothing was changed.\n")
+
+
+@pytest.mark.parametrize("missing", ["click", "libcst"])
+def test_a_package_that_is_not_installed_is_no_traceback(missing: str, tmp_path: Path) -> None:
+    """As where somebody runs the clone with a Python that distillpatch is not installed for."""
+    (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('No module named', name={missing!r})\n")
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(click_group.__file__).parent.parent}"}
+    process = [sys.executable, "-m", "distillpatch", "status", str(releases.unpack("8.2.50", tmp_path / "tree"))]
+    result = subprocess.run(process, env=env, cwd=tmp_path, capture_output=True, text=True)
+    told = f"Error: {missing} is not installed for {sys.executable}. Install distillpatch, for example with pipx, "
+    assert result.returncode == 1 and result.stderr.splitlines()[-1].startswith(told) and "Trace" not in result.stderr
+
+
+@pytest.mark.one_python
+def test_a_python_that_is_too_old_is_said() -> None:
+    """A clone may be run with any Python."""
+    old, _ = find_python("3.8")
+    env = {**os.environ, "PYTHONPATH": str(Path(click_group.__file__).parent.parent)}
+    result = subprocess.run([old, "-m", "distillpatch", "status"], env=env, cwd="/", capture_output=True, text=True)
+    told = "Error: distillpatch needs Python 3.10 or newer, and this is 3.8. Install distillpatch, "
+    assert result.returncode == 1 and result.stderr.startswith(told)
 
 
 def test_ctrl_c_while_the_arguments_are_read_is_no_abortion(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ ERRORS: dict[str, tuple[list[str], int, str]] = {
     "no command at all": (["frobnicate"], 2, "Expected one of apply, compare, diff, doctor, explain, "),
     "git's -C": (["status", "-C", "x"], 2, "No such option: -C. Name the checkout plainly: distillpatch status PATH"),
     "git's -C in its place": (["-C", "x", "status"], 2, "Name the checkout plainly: distillpatch status PATH"),
+    "a path as an option": (["apply", "--path", "x"], 2, "No such option: --path. Name the checkout plainly: "),
     "an option's typo": (["diff", "--exitcode"], 2, "--exit-code"),
     "help for nothing": (["help", "aply"], 2, "No such command 'aply'. Did you mean apply?"),
     "two checkouts": (["status", "a", "--ultralytics-path", "b"], 2, "named 2 times: expected one PATH"),
