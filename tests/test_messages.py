@@ -291,7 +291,7 @@ def test_which_pager(
 
 
 def test_no_pager_of_the_checkout_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "less").write_text("#!/bin/sh\ntouch was-run\n")
+    (tmp_path / "less").write_text("#!/bin/sh\n: > was-run\n")
     (tmp_path / "less").chmod(0o755)
     monkeypatch.chdir(tmp_path)
     for path in (".", str(tmp_path)):

@@ -71,9 +71,9 @@ report(map=float(metrics.box.map), map50=float(metrics.box.map50))
 
 # The losses of a mode are named by it, see `check`.
 MODES: dict[str, dict[str, Any]] = {
-    "offline, soft targets": {},
-    "offline, features": {"distill_feat_type": "cwd", "logit_loss": False},
-    "online, soft targets": {"distillonline": True},
+    "offline, features and soft targets": {},
+    "offline, features alone": {"distill_feat_type": "cwd", "logit_loss": False},
+    "online, features and soft targets": {"distillonline": True},
 }
 
 # As wide as the table needs, also where the output is no terminal.
