@@ -103,6 +103,18 @@ def test_a_patch_set_of_ones_own_comes_and_goes(checkout: Checkout) -> None:
     assert "Still applied: distillation." in reverted.stdout
 
 
+def test_a_broken_anchor_is_reported_as_the_guide_shows(checkout: Checkout) -> None:
+    root = checkout("8.4.190")
+    trainer = root / "ultralytics/engine/trainer.py"
+    text = trainer.read_text(encoding="utf-8").replace("_model_train", "_set_train_mode")
+    trainer.write_text(text, encoding="utf-8")
+    (shown,) = re.findall(
+        r"(?m)^    8\.4\.191 (modification 7 \(.*\) does not fit)\n((?:      .*\n)+)", page("CONTRIBUTING.md")
+    )
+    told = invoke("apply", root).stderr
+    assert f"Error: {shown[0]} ultralytics 8.4.190\n" in told and re.sub(r"(?m)^ {4}", "", shown[1]) in told
+
+
 def test_each_command_has_the_fields_that_are_documented(checkout: Checkout, tmp_path: Path) -> None:
     root, text = checkout("8.4.190"), re.sub(r"\([^)]*\)", "", page("docs/json.md"))
     rows = dict(re.findall(r"(?m)^\| `(\w+)[^`|]*` \| (.+) \|$", text.partition("## Exit codes")[0]))
