@@ -216,10 +216,20 @@ def test_the_owners_block_around_an_edit_is_refused() -> None:
         r"\1if epoch > 3:\n\1    \2\n\1        \4",
         text,
     )
-    number = owned[: owned.index("self.model_t is not None")].count("\n") + 1
+    number = owned[: owned.index("if epoch > 3:")].count("\n") + 1
     assert refusal({**files, TRAINER: owned.encode()}) == [
-        f"{number}: is the first of a block of which nothing would be left"
+        f"{number}: nothing would be left below 'if epoch > 3:': remove this line, or write 'pass' below it"
     ]
+    passed = owned.replace("if epoch > 3:\n", "if epoch > 3:\n                pass\n")
+    without = (
+        (pristine("8.2.50")[TRAINER] or b"")
+        .decode()
+        .replace(
+            "            self.model.train()\n",
+            "            if epoch > 3:\n                pass\n            self.model.train()\n",
+        )
+    )
+    assert meaning(taken_out({**files, TRAINER: passed.encode()}))[TRAINER] == digest(ast.parse(without))
 
 
 def test_an_else_of_the_owners_is_refused() -> None:

@@ -18,6 +18,7 @@ from distillpatch.engine.draft import Draft
 from distillpatch.engine.hand_made_files import beside, is_hand_made, missing_names
 from distillpatch.engine.landing import Landing, Misfit, edits_at, everywhere, removes_statements
 from distillpatch.engine.modification import Alternative, Modification, NewFile
+from distillpatch.engine.names import unbound_names
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.pattern import PatternError
 from distillpatch.engine.removal_marks import Rule, mark
@@ -234,26 +235,32 @@ def _rewrite(draft: Draft, rules: Sequence[Rule]) -> Iterator[HandEdit]:
 
 
 def _remove_imports(draft: Draft, rules: Sequence[Rule]) -> Iterator[HandEdit]:
-    """Remove imports of which nothing is used any more."""
+    """Remove imports of which nothing is used any more, one after the other: places are those of the file before."""
+    while found := next(_unused_imports(draft.source, rules), None):
+        modification, landing, statement = found
+        start, end = landing.scope.span(statement)
+        yield HandEdit(modification, draft.source.path, draft.original_line(start), draft.original_line(end - 1))
+        draft.make([layout.removed_statements(landing.scope, [statement])])
+
+
+def _unused_imports(source: Source, rules: Sequence[Rule]) -> Iterator[tuple[Modification, Landing, cst.CSTNode]]:
     for modification, alternative in rules:
-        for landing in everywhere(draft.source, alternative):
+        for landing in everywhere(source, alternative):
             statement = landing.match.nodes[landing.pattern.first]
-            start, end = landing.scope.span(statement)
-            if not _is_used(draft.source, statement, draft.source.line_of(start)):
-                lines = draft.original_line(start), draft.original_line(end - 1)
-                yield HandEdit(modification, draft.source.path, *lines)
-                draft.make([layout.removed_statements(landing.scope, [statement])])
-                break  # places are those of the file before
+            if not _is_used(source, statement, source.line_of(landing.scope.span(statement)[0])):
+                yield modification, landing, statement
 
 
 def _is_used(source: Source, statement: cst.CSTNode, line: int) -> bool:
     """Return whether code needs an import: it uses a name of it that no other import at the head of the file brings."""
+    names = [node for part in getattr(statement, "body", ()) for node in [getattr(part, "names", ())]]
+    if any(isinstance(node, cst.ImportStar) for node in names):
+        return bool(unbound_names(source.text))
     tree = source.tree
     others = (node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom)) and node.lineno != line)
     needed = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     needed -= {alias.asname or alias.name.split(".")[0] for node in others for alias in node.names}
-    imported = (node for part in getattr(statement, "body", ()) for node in getattr(part, "names", ()))
-    return any((alias.evaluated_alias or alias.evaluated_name) in needed for alias in imported)
+    return any((alias.evaluated_alias or alias.evaluated_name) in needed for part in names for alias in part)
 
 
 def _report(landing: Landing, alternative: Alternative) -> str:

@@ -77,8 +77,8 @@ def mark(source: Source, rules: Sequence[Rule]) -> Marks:
             if taken.keys() >= candidate.in_gaps.keys():
                 for span in candidate.removed:
                     taken.setdefault(span, candidate)
-    in_the_way = sorted({*_foreign(source, candidates, taken), *_emptied(source, candidates, taken)})
-    return Marks([*_removed(source, taken)], in_the_way)
+    emptied, foreign = dict(_emptied(source, candidates, taken)), dict(_foreign(source, candidates, taken))
+    return Marks([*_removed(source, taken)], sorted({**emptied, **foreign}.items()))
 
 
 def _candidates(source: Source, rules: Sequence[Rule]) -> Iterator[Candidate]:
@@ -119,7 +119,15 @@ def _emptied(
         for block, _ in scope.code.blocks[1:]:
             spans = [scope.span(statement) for statement in block]
             if all(span in taken for span in spans) and not any(_is_in(spans[0], outer) for outer in taken):
-                yield source.line_of(spans[0][0]), "is the first of a block of which nothing would be left"
+                line = _header(source, source.line_of(spans[0][0]))
+                header = source.line_text(line).strip()
+                yield line, f"nothing would be left below {header!r}: remove this line, or write 'pass' below it"
+
+
+def _header(source: Source, first: int) -> int:
+    """Return the line above the first line of a block, blank ones and comments left out."""
+    above = range(first - 1, 0, -1)
+    return next((line for line in above if source.line_text(line).strip()[:1] not in ("", "#")), first)
 
 
 def _removed(source: Source, taken: Mapping[Span, Candidate]) -> Iterator[Removed]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from distillpatch.change import FileChange
 from distillpatch.engine.hand_edits import Obstacle, Removal, take_out
-from distillpatch.engine.names import lost_names
+from distillpatch.engine.names import idle_names, lost_names
 from distillpatch.engine.other_ways import why_left
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import Files, Plan, found_by_hand, make_plan
@@ -72,4 +72,7 @@ def _left(clean: Plan, removal: Removal) -> Iterator[Obstacle]:
         # What is added may set them again, to something else: that is not what such code was written for.
         for name, line in lost_names(draft.original.text, draft.source.text).items():
             reason = f"{name} is read here, and only code that would be removed sets it"
+            yield Obstacle(path, removal.original_line(path, line), reason)
+        for name, line in idle_names(draft.original.text, draft.source.text).items():
+            reason = f"{name} is set here, and only code that would be removed reads it: remove this as well"
             yield Obstacle(path, removal.original_line(path, line), reason)

@@ -26,8 +26,8 @@ BREAKS = (
     Break(
         "no block is left empty",
         MARKS,
-        "*_emptied(source, candidates, taken)",
-        "",
+        "dict(_emptied(source, candidates, taken))",
+        "dict[int, str]()",
         "hand_edits::block_around",
     ),
     Break(
@@ -36,6 +36,34 @@ BREAKS = (
         "lost_names(draft.original.text, draft.source.text).items()",
         "dict[str, int]().items()",
         "hand_edits::uses_an_edit",
+    ),
+    Break(
+        "nothing is left that only what was taken out read",
+        REPLACEMENT,
+        "idle_names(draft.original.text, draft.source.text).items()",
+        "dict[str, int]().items()",
+        "hand_edits_styles::in_the_way",
+    ),
+    Break(
+        "an import of everything goes if nothing needs it",
+        HAND_EDITS,
+        "return bool(unbound_names(source.text))",
+        "return True",
+        "hand_edits_styles::in_other_words",
+    ),
+    Break(
+        "each import of which nothing is used goes",
+        HAND_EDITS,
+        "while found :=",
+        "if found :=",
+        "hand_edits_styles::in_other_words",
+    ),
+    Break(
+        "a block that would be left empty is told by its first line",
+        MARKS,
+        "line = _header(source, source.line_of(spans[0][0]))",
+        "line = source.line_of(spans[0][0])",
+        "hand_edits_styles::in_the_way",
     ),
     Break(
         "what an edit said is reported",
