@@ -66,6 +66,25 @@ def test_no_color_is_unreadable_on_a_light_or_a_dark_background() -> None:
     assert {"blue", "yellow"}.isdisjoint(map(chart.style, range(4)))
 
 
+def test_a_missing_file_is_said_once(checkout: Checkout) -> None:
+    root = checkout("8.4.190")
+    (root / "ultralytics/engine/trainer.py").unlink()
+    shown = invoke("status", root).stdout
+    (line,) = [line for line in shown.splitlines() if "does not exist" in line]
+    assert line == "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15: ultralytics/engine/trainer.py: the file does not exist"
+
+
+def test_edits_that_cannot_be_taken_out_have_a_next_step(checkout: Checkout) -> None:
+    root = checkout("8.4.190")
+    invoke("apply", root)
+    shutil.rmtree(root / "ultralytics/.distillpatch")
+    with (root / "ultralytics/engine/trainer.py").open("a", encoding="utf-8") as file:
+        file.write("# mine\n")
+    shown = invoke("status", root).stdout
+    assert "cannot be taken out: " in shown
+    assert shown.endswith("Undo these edits first, for example by installing ultralytics 8.4.190 again.\n")
+
+
 def test_places_are_lines_of_the_files_as_they_are_on_disk(checkout: Checkout) -> None:
     root = checkout("8.4.190")
     trainer = root / "ultralytics/engine/trainer.py"

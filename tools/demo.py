@@ -117,7 +117,7 @@ def main() -> None:
     chapter("Take it back")
     console.print(distillpatch("revert", tree))
     compare(pristine, tree)
-    console.print(f"\nDone in {time.monotonic() - started:.0f} s. What was made lies in {STAGE}.")
+    console.print(f"\nDone in {time.monotonic() - started:.0f} s. What was made is in {STAGE}.")
 
 
 def chapter(title: str) -> None:

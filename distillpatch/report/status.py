@@ -10,7 +10,7 @@ from typing import Any
 from distillpatch.commands import Situation, Standing
 from distillpatch.disk_lines import Places
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import Outcome, Place, Plan, found_by_hand
+from distillpatch.engine.plan import MISSING, Outcome, Place, Plan, found_by_hand
 from distillpatch.engine.refusal import explain
 from distillpatch.ledger.survey import Condition
 from distillpatch.patch_sets import built_in
@@ -174,14 +174,12 @@ def _where(places: Sequence[Place]) -> Iterator[str]:
 
 
 def _problems(plan: Plan, *, verbose: bool) -> Iterator[Block]:
-    for outcome in _misfits(plan):
-        if verbose:
+    if verbose:
+        for outcome in _misfits(plan):
             yield ""
             yield explain(outcome, plan.release)
-        else:
-            attempt = outcome.rejections[0].foremost
-            place = f"{attempt.alternative.path}, {attempt.alternative.scope}"
-            yield f"{outcome.modification.number}: {place}: {attempt.reason}"
+    else:
+        yield from _reasons(plan)
     for extent in found_by_hand(plan):
         yield f"by hand: {extent}"
     for obstacle in plan.removal.obstacles if plan.removal else ():
@@ -190,6 +188,17 @@ def _problems(plan: Plan, *, verbose: bool) -> Iterator[Block]:
         yield f"does not distill: {version}"
     for note in plan.notes:
         yield f"left as it is: {note}"
+
+
+def _reasons(plan: Plan) -> Iterator[str]:
+    """Yield why modifications do not fit, in a line each; those together that lack the same file."""
+    numbers: dict[str, list[str]] = {}
+    for outcome in _misfits(plan):
+        attempt = outcome.rejections[0].foremost
+        lacks_file = attempt.reason == MISSING
+        place = attempt.alternative.path if lacks_file else f"{attempt.alternative.path}, {attempt.alternative.scope}"
+        numbers.setdefault(f"{place}: {attempt.reason}", []).append(str(outcome.modification.number))
+    yield from (f"{', '.join(those)}: {reason}" for reason, those in numbers.items())
 
 
 def _numbers_by_hand(plan: Plan) -> set[int]:
@@ -211,9 +220,12 @@ def _next_steps(situation: Situation, plans: Sequence[Plan], context: Context) -
         steps = {**train_step(situation), "To undo": context.command("revert")}
     elif made and all(removal is not None and not removal.obstacles for removal in made):
         steps = {"To take the edits out and apply": context.command("apply", "--replace-hand-edits")}
+    elif made:
+        yield f"Undo these edits first, for example by installing {situation.checkout.release_name} again."
+        return
     elif misfit is not None:
         steps = {"To see why": context.command("explain", str(misfit.modification.number))}
-    elif made or not plans:
+    elif not plans:
         return
     else:
         steps = {"To see the change": context.command("diff"), "To apply it": context.command("apply")}
