@@ -197,7 +197,7 @@ def explain(checkout: Checkout, patch_set: PatchSet | None, number: int) -> None
     patch_set = patch_set or built_in()
     plan, by_hand = commands.explain_one(checkout, patch_set, number)
     if settings().as_json:
-        print_json(modification_report(patch_set, plan))
+        print_json(modification_report(patch_set, plan, by_hand))
     else:
         show_page(modification_page(patch_set, plan, by_hand, highlighted=current_output().is_terminal))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 from distillpatch.alignment import LineMatcher
 from distillpatch.commands import Situation
-from distillpatch.engine.plan import Outcome, Place
+from distillpatch.engine.plan import Outcome, Place, Plan
 from distillpatch.ledger.places import current
 
 Places = dict[tuple[str, int], list[Place]]
@@ -30,6 +31,26 @@ def places_on_disk(situation: Situation) -> Places:
             places[patch_set.name, outcome.modification.number] = _moved(outcome, moved, patched=state is not None)
         left.update({change.path: change.after for change in plan.changes})
     return places
+
+
+def plans_on_disk(situation: Situation) -> tuple[Plan, ...]:
+    """Return the plans of a checkout, with what they note of the user's own code where it is on disk now."""
+    return tuple(_noted_on_disk(situation, plan) for plan in situation.plans)
+
+
+def _noted_on_disk(situation: Situation, plan: Plan) -> Plan:
+    planned = {change.path: change.before for change in plan.changes}
+    if plan.removal is not None and not plan.by_hand:
+        planned |= plan.removal.files
+    moved = _mover(situation, planned.get)
+
+    def line(path: str, number: int) -> int:
+        matcher = moved(path)
+        return _line(matcher, number) if matcher else number
+
+    notes = [replace(n, place=Place(n.place.path, line(n.place.path, n.place.line))) for n in plan.notes]
+    versions = [replace(version, line=line(version.path, version.line)) for version in plan.own_versions]
+    return replace(plan, notes=tuple(notes), own_versions=tuple(versions))
 
 
 Mover = Callable[[str], LineMatcher | None]

@@ -86,6 +86,22 @@ def test_no_line_of_an_edit_is_told_as_left_as_it_is(tmp_path: Path) -> None:
     assert left == [(str(trainer.read_text().partition(mine)[0].count("\n") + 1), mine)]
 
 
+def test_lines_that_are_left_are_told_where_they_are_on_disk(tmp_path: Path) -> None:
+    tree = matrix.unpack_part("8.2.50", tmp_path / "tree")
+    trainer = tree / TRAINER
+    mine = "self.loss = self.loss + 0.1 * self.penalty(batch)"
+    code = re.sub(r"(?m)^( +)(# Backward)$", rf"\1{mine}\n\1\2", trainer.read_text())
+    trainer.write_text(f"{code}\n\nclass Mine(BaseTrainer):\n    def _do_train(self):\n        pass\n")
+    applied = run("apply", tree)
+    for told in (applied.stderr, run("status", tree).stdout):
+        lines = trainer.read_text().splitlines()
+        (note,) = re.findall(rf"{TRAINER}:(\d+): self\.loss", told)
+        (own,) = re.findall(rf"{TRAINER}:(\d+): Mine", told)
+        assert (lines[int(note) - 1].strip(), lines[int(own) - 1].strip()) == (mine, "def _do_train(self):")
+    document = json.loads(run("status", tree, "--json").stdout)
+    assert [each["line"] for each in document["notes"] + document["own_versions"]] == [int(note), int(own)]
+
+
 @pytest.mark.parametrize("release", ["8.0.136", "8.2.50", "8.4.190"])
 def test_what_was_made_by_hand_is_not_told_as_what_does_not_fit(release: str, tmp_path: Path) -> None:
     tree = matrix.unpack_part(release, tmp_path / "tree")
@@ -94,6 +110,8 @@ def test_what_was_made_by_hand_is_not_told_as_what_does_not_fit(release: str, tm
     assert re.search(r"(?m)^ 13  2\.12 +by hand ", told) and "does not fit" not in told and "expected" not in told
     extent = re.search(r"(?m)^by hand: .*: modification 13 .*$", told)
     assert extent and re.search(r"apply: +distillpatch apply --replace-hand-edits ", told)
+    (made,) = json.loads(run("explain", "13", tree, "--json").stdout)["made_by_hand"]
+    assert extent and f"{made['path']}:{made['lines'][0]}" in extent[0]
     explained = run("explain", "13", tree).output
     assert explained.splitlines()[-1] == extent[0] and "does not fit" not in explained
     assert run("apply", tree, "--replace-hand-edits").exit_code == 0

@@ -64,13 +64,14 @@ def modification_page(
     yield from diff_page(plan.changes, highlighted=highlighted)
 
 
-def modification_report(patch_set: PatchSet, plan: Plan) -> dict[str, Any]:
+def modification_report(patch_set: PatchSet, plan: Plan, by_hand: Sequence[Extent]) -> dict[str, Any]:
     """Return the same for programs."""
     (outcome,) = plan.outcomes
     return {
         **outcome_report(outcome, outcome.origins),
         "patch": patch_text(patch_set, outcome.modification),
         "diff": unified_diff(plan.changes).decode("utf-8", "replace"),
+        "made_by_hand": [{"path": extent.path, "lines": list(extent.lines)} for extent in by_hand],
     }
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from distillpatch.commands import Reached, Situation, Standing
+from distillpatch.disk_lines import plans_on_disk
 from distillpatch.engine.hand_edits import extents
 from distillpatch.ledger.survey import Condition
 from distillpatch.ledger.undo import Undo
@@ -82,11 +83,12 @@ def applied_notes(reached: Reached) -> Iterator[str]:
     reports = [edit.report for removal in removals for edit in removal.edits if edit.report]
     if reports:
         yield f"Note: to train as these edits did, pass to train(): {', '.join(reports)}"
-    versions = [version for plan in reached.plans for version in plan.own_versions]
+    plans = plans_on_disk(reached.situation)
+    versions = [version for plan in plans for version in plan.own_versions]
     if versions:
         yield "Note: these classes have their own version of a patched method, so training with them does not distill:"
         yield from (f"  {version}" for version in versions)
-    notes = [note for plan in reached.plans for note in plan.notes]
+    notes = [note for plan in plans for note in plan.notes]
     if notes:
         yield "Note: this code of your own adds to the loss as well, and is left as it is:"
         yield from (f"  {note}" for note in notes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from distillpatch.commands import Situation, Standing
-from distillpatch.disk_lines import Places
+from distillpatch.disk_lines import Places, plans_on_disk
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import MISSING, Outcome, Place, Plan, found_by_hand
 from distillpatch.engine.refusal import explain
@@ -42,7 +42,7 @@ class Context:
 
 def status_page(situation: Situation, context: Context, *, verbose: bool) -> Iterator[Block]:
     """Yield what is there, what fits, what is wrong, and what to do next."""
-    plans = situation.plans
+    plans = plans_on_disk(situation)
     yield Line(f"ultralytics {situation.checkout.release}: ", Span(*_verdict(situation, plans)))
     for path, condition in situation.conditions.items():
         if condition is not Condition.INTACT:
@@ -100,7 +100,7 @@ def status_report(situation: Situation, context: Context) -> dict[str, Any]:
 
 
 def _plans_report(situation: Situation, context: Context) -> dict[str, Any]:
-    plans = situation.plans
+    plans = plans_on_disk(situation)
     return {
         "modifications": [
             {

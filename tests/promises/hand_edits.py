@@ -136,6 +136,20 @@ BREAKS = (
         "hand_edits_shown::left_as_it_is",
     ),
     Break(
+        "a line that is left is told where it is on disk",
+        "distillpatch/disk_lines.py",
+        "return _line(matcher, number) if matcher else number",
+        "return number",
+        "hand_edits_shown::on_disk",
+    ),
+    Break(
+        "explain names for programs what was made by hand",
+        "distillpatch/report/modifications.py",
+        "for extent in by_hand],",
+        "for extent in by_hand[:0]],",
+        "hand_edits_shown::not_told_as and 8.2.50",
+    ),
+    Break(
         "what was made by hand is not told as what does not fit",
         STATUS,
         "if outcome.rejections and outcome.modification.number not in by_hand]",
