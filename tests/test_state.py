@@ -218,7 +218,7 @@ def test_a_file_that_is_no_file_is_one_error(package: Path, path: str, kind: str
 
 def test_a_newer_format_is_refused_by_its_version(package: Path) -> None:
     put_record(package, {"format": 3, "distillpatch": "99.1", "something": "else"})
-    with pytest.raises(NewerStateError, match=r"distillpatch 99\.1, and this is .*pip install --upgrade"):
+    with pytest.raises(NewerStateError, match=r"distillpatch 99\.1, and this is .*use the newer one"):
         read_state(package)
 
 

@@ -1132,7 +1132,7 @@ def test_what_a_newer_distillpatch_has_begun_is_not_touched(tmp_path: Path, head
     package = plant(tmp_path)
     plant_run(package, name, journal(head=head))
     before = everything(tmp_path)
-    with pytest.raises(NewerStateError, match=r"distillpatch (0\.1\.0|99\.1), and.*pip install --upgrade"):
+    with pytest.raises(NewerStateError, match=r"distillpatch (0\.1\.0|99\.1), and.*use the newer one"):
         recover(package, RELEASE)
     assert everything(tmp_path) == before
 
