@@ -17,6 +17,7 @@ OWN = {
     "a distillation of one's own": "self.loss += self.compare(self.model(batch['img']), theirs)",
     "a term of the loss": "self.loss = self.loss + 0.1 * self.penalty(batch)",
     "a term of the loss before backward": "self.loss += 0.1 * self.penalty(batch)",
+    "a weighted sum of losses": "self.loss = 0.7 * self.loss + 0.3 * self.penalty(batch)",
 }
 
 

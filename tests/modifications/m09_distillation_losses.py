@@ -133,6 +133,10 @@ EDITS = {
     "a term of the loss before backward": Edit(
         sub(TRAINER, r"^( +)(# Backward)$", r"\1self.loss += 0.1 * self.penalty(batch)\n\n\1\2"), Fate.PATCHED
     ),
+    "a weighted sum of losses": Edit(
+        sub(TRAINER, r"^( +)(# Backward)$", r"\1self.loss = 0.7 * self.loss + 0.3 * self.penalty(batch)\n\n\1\2"),
+        Fate.PATCHED,
+    ),
     "a distillation of one's own": Edit(
         both(
             sub(TRAINER, r"^( +)(self\.plot_idx = .*)$", r"\1\2\n\1self.teacher = self.args.teacher"),
