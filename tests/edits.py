@@ -127,6 +127,24 @@ def insert_above(text: str, line: int, code: str) -> str:
     return "".join([*lines[: line - 1], f"{indent}{code}\n", *lines[line - 1 :]])
 
 
+# Where a node of the compiler's tree has statements.
+BLOCKS = ("body", "orelse", "finalbody")
+
+
+def insert_at_ends(text: str, code: str) -> str:
+    """Insert a line of code at the end of each block of a function from which the program goes on."""
+    left = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    blocks = [getattr(node, name, None) for f in functions for node in ast.walk(f) for name in BLOCKS]
+    last = {block[-1] for block in blocks if isinstance(block, list) and block and not isinstance(block[-1], left)}
+    lines = text.splitlines(keepends=True)
+    # From below to above; where several blocks end in a line, the inner one's is inserted last, so that it comes first.
+    for node in sorted(last, key=lambda node: (-(node.end_lineno or 0), node.col_offset)):
+        if lines[node.lineno - 1][: node.col_offset].isspace():  # or else the block is on one line with its header
+            lines.insert(node.end_lineno or 0, f"{' ' * node.col_offset}{code}\n")
+    return "".join(lines)
+
+
 def statement_lines(text: str) -> list[int]:
     """Return the lines at which a statement of a function starts, docstrings and ``elif`` left out."""
     tree = ast.parse(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import matrix
 import pytest
-from edits import EDITED, RELEASES, Fate, Files, files_of, insert_above, statement_lines
+from edits import EDITED, RELEASES, Fate, Files, files_of, insert_above, insert_at_ends, statement_lines
 from hypothesis import given
 from hypothesis import strategies as st
 from variants import EDITS, ENDINGS, FORMATS, KEPT, SHARES, assert_fate, assert_fates, patch
@@ -84,6 +84,14 @@ def test_logging_above_each_statement(release: str, share: int) -> None:
         for line in reversed(statement_lines(text)[share::SHARES]):
             text = insert_above(text, line, 'print("here")')
         files[path] = text.encode()
+    assert_fate(files, Fate.PATCHED)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_logging_at_the_end_of_each_block(release: str) -> None:
+    line = 'print("here")'
+    files = {path: insert_at_ends(content.decode(), line).encode() for path, content in files_of(release).items()}
+    assert all(files[path].count(line.encode()) > 5 for path in EDITED)
     assert_fate(files, Fate.PATCHED)
 
 

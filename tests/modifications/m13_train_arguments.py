@@ -111,6 +111,13 @@ PATCH = "patches/13-train-arguments.patch"
 
 BREAKS: tuple[Break, ...] = (
     Break(
+        "a line of the owner's may end any block",
+        PATCH,
+        "          raise $ERROR from $CAUSE\n      ...\n",
+        "          raise $ERROR from $CAUSE\n",
+        "variants::end_of_each_block",
+    ),
+    Break(
         "the function that compares arguments is called",
         PATCH,
         "      check_dict_alignment($BASE, overrides)\n",
