@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from commanded import invoke
 
 from distillpatch import commands
 from distillpatch.tree.git import _NO_FETCHING, uncommitted
+from distillpatch.tree.programs import find_program
 
 FILES = {"p/a.py": b"a = 1\n", "p/b.py": b"b = 1\n"}
 
@@ -130,6 +132,10 @@ def test_a_git_that_is_in_the_checkout_is_not_run(
     monkeypatch.setenv("PATH", f"{entry.format(repository=repository)}{os.pathsep}{os.environ['PATH']}")
     assert uncommitted(repository, {**FILES, "p/b.py": b"b = 2\n"}) == ["p/b.py"]
     assert not marker.exists()
+
+
+def test_a_program_is_found_for_a_checkout_at_the_root_of_the_disk() -> None:
+    assert find_program("git", Path("/")) == shutil.which("git")
 
 
 def test_git_is_asked_without_the_lock(checkout: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:

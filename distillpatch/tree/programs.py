@@ -18,6 +18,7 @@ def find_program(name: str, checkout: Path) -> str | None:
     trusted = []
     for folder in os.environ.get("PATH", "").split(os.pathsep):
         real = Path(os.path.realpath(folder))
-        if Path(folder).is_absolute() and real != here and not real.is_relative_to(root):
+        is_inside = real.is_relative_to(root) and root != root.parent  # the whole disk is nobody's checkout
+        if Path(folder).is_absolute() and real != here and not is_inside:
             trusted.append(folder)
     return shutil.which(name, path=os.pathsep.join(trusted)) if trusted else None

@@ -15,7 +15,7 @@ BREAKS = (
     Break(
         "a git that is in the checkout is not run",
         "distillpatch/tree/programs.py",
-        "        if Path(folder).is_absolute() and real != here and not real.is_relative_to(root):\n",
+        "        if Path(folder).is_absolute() and real != here and not is_inside:\n",
         "        if True:\n",
         "git::in_the_checkout",
     ),
