@@ -74,8 +74,8 @@ BREAKS: tuple[Break, ...] = (
     Break(
         "what distillation trains is wrapped only with a teacher",
         PATCH,
-        "      self.model = DDP(self.model, ...)\n+     if self.model_t is not None:\n",
-        "      self.model = DDP(self.model, ...)\n+     if self.distillloss:\n",
+        "      self.model = nn.parallel.DistributedDataParallel(self.model, ...)\n+     if self.model_t is not None:\n",
+        "      self.model = nn.parallel.DistributedDataParallel(self.model, ...)\n+     if self.distillloss:\n",
         "modifications::lands and m04",
     ),
 )
