@@ -180,7 +180,9 @@ SEVERAL = {
     "two trainers of one name": Edit(
         append(TRAINER, "class BaseTrainer:\n    def _setup_train(self):\n        pass\n"), Fate.REFUSED
     ),
-    "a function above the imports": Edit(sub(CFG, r"\A", "def first():\n    pass\n\n\n"), Fate.EITHER),
+    "a function above the imports": Edit(
+        sub(CFG, r"\A(?!(?s:.*)from __future__)", "def first():\n    pass\n\n\n"), Fate.EITHER
+    ),
     "a syntax error": Edit(sub(TRAINER, r"^class BaseTrainer:", "class BaseTrainer"), Fate.REFUSED),
 }
 """Edits that are about several modifications, or about none in particular."""
