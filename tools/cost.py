@@ -9,8 +9,6 @@ written down in docs/cost.md.
 from __future__ import annotations
 
 import gc
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import releases
+from startup import processor_time
 
 from distillpatch.engine.plan import make_plan, paths
 from distillpatch.engine.source import LONGEST_SOURCE
@@ -127,11 +126,8 @@ def command_seconds(shape: Callable[[int], bytes]) -> Iterator[tuple[str, float]
         tree = releases.unpack(RELEASE, Path(folder))
         (tree / TRAINER).write_bytes(content)
         for name in ("status", "diff", "apply", "status", "revert"):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             command = [sys.executable, "-m", "distillpatch", name, str(tree)]
-            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            yield name, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            yield name, processor_time(command, tree, check=False)
 
 
 def main() -> None:

@@ -35,11 +35,12 @@ for path in sys.argv[1:]:
 """
 
 
-def processor_time(command: Sequence[str], root: Path) -> float:
-    """Return the seconds of processor time that a command takes in a folder."""
+def processor_time(command: Sequence[str], root: Path, *, check: bool = True) -> float:
+    """Return the seconds of processor time that a command takes in a folder; it has to succeed if `check` says so."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DISTILLPATCH")}
-    subprocess.run(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run(command, cwd=root, env=environment, check=check, **quiet)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
