@@ -74,12 +74,18 @@ def test_a_missing_file_is_said_once(checkout: Checkout) -> None:
     assert line == "2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15: ultralytics/engine/trainer.py: the file does not exist"
 
 
-def test_edits_that_cannot_be_taken_out_have_a_next_step(checkout: Checkout) -> None:
+def edited_without_state(checkout: Checkout) -> Path:
+    """Return a patched checkout whose state was deleted, and which was edited since."""
     root = checkout("8.4.190")
     invoke("apply", root)
     shutil.rmtree(root / "ultralytics/.distillpatch")
     with (root / "ultralytics/engine/trainer.py").open("a", encoding="utf-8") as file:
         file.write("# mine\n")
+    return root
+
+
+def test_edits_that_cannot_be_taken_out_have_a_next_step(checkout: Checkout) -> None:
+    root = edited_without_state(checkout)
     shown = invoke("status", root).stdout
     assert "cannot be taken out: " in shown
     assert shown.endswith("Undo these edits first, for example by installing ultralytics 8.4.190 again.\n")
@@ -195,11 +201,7 @@ def test_a_version_that_is_no_number_is_said(checkout: Checkout) -> None:
 
 
 def test_what_is_left_of_a_patched_tree_without_a_state_is_said_in_a_line(checkout: Checkout) -> None:
-    root = checkout("8.4.190")
-    invoke("apply", root)
-    shutil.rmtree(root / "ultralytics/.distillpatch")
-    with (root / "ultralytics/engine/trainer.py").open("a", encoding="utf-8") as file:
-        file.write("# mine\n")
+    root = edited_without_state(checkout)
     count = len(built_in().new_files) - 1
     said = f"Note: ultralytics/utils/AddLoss.py and {count} more such modules exist, although no distillpatch state"
     told = invoke("revert", root)
