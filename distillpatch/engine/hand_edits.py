@@ -253,7 +253,7 @@ def _unused_imports(source: Source, rules: Sequence[Rule]) -> Iterator[tuple[Mod
 
 def _is_used(source: Source, statement: cst.CSTNode, line: int) -> bool:
     """Return whether code needs an import: it uses a name of it that no other import at the head of the file brings."""
-    names = [node for part in getattr(statement, "body", ()) for node in [getattr(part, "names", ())]]
+    names = [getattr(part, "names", ()) for part in getattr(statement, "body", ())]
     if any(isinstance(node, cst.ImportStar) for node in names):
         return bool(unbound_names(source.text))
     tree = source.tree

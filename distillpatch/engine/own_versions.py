@@ -64,9 +64,10 @@ def own_versions(
     for path, name in sorted(_edited_classes(patch_set) - package.owners):
         if edited := package.definition(path, name):
             used_by |= {used.key: name for used in package.used_before_an_owner(edited)}
+    names = {method.name for method in methods}
     found = []
-    for definition in package.defining({method.name for method in methods}):
-        own = definition.replaced({method.name for method in methods})
+    for definition in package.defining(names):
+        own = definition.replaced(names)
         used = used_by.get(definition.key, "")
         if own and (used or len(own) >= _COPY or package.inherits(definition) or package.is_mixed_in(definition)):
             line = min(node.lineno for node in own.values())

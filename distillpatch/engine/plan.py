@@ -139,7 +139,7 @@ def make_plan(patch_set: PatchSet, files: Files, release: str, package: Mapping[
     Raises:
         SourceError: If a file is not Python.
     """
-    sources = {path: look_at(path, content) for path in patch_set.edited_files if (content := files[path]) is not None}
+    sources = _sources(patch_set, files)
     made: dict[str, list[Edit]] = {path: [] for path in sources}
     landed: list[tuple[list[tuple[str, Edit]], list[Rejection]]] = []
     for modification in patch_set.modifications:
@@ -185,8 +185,13 @@ def is_made_by_hand(patch_set: PatchSet, read: Callable[[str], bytes | None]) ->
         SourceError: If a file is not Python.
     """
     files = {path: read(path) for path in paths(patch_set)}
-    sources = {path: look_at(path, content) for path in patch_set.edited_files if (content := files[path]) is not None}
+    sources = _sources(patch_set, files)
     return any(_made_by_hand(patch_set, files, sources, {}))
+
+
+def _sources(patch_set: PatchSet, files: Files) -> dict[str, Source]:
+    """Return the files that a patch set edits and that exist, parsed."""
+    return {path: look_at(path, content) for path in patch_set.edited_files if (content := files[path]) is not None}
 
 
 def found_by_hand(plan: Plan) -> list[Extent]:
