@@ -90,6 +90,7 @@ def change(number: int, **values: str | None) -> Callable[[list[Any]], object]:
         *(change(number, path="ultralytics/.distillpatch/run/before/1") for number in range(3)),
         *(change(number, path="ultralytics/utils/__init__.py") for number in range(3)),
         *(change(number, path="ultralytics/utils") for number in range(3)),
+        *(change(number, path="ultralytics/ultralytics/cfg/__init__.py") for number in range(3)),
     ],
 )
 def test_a_journal_that_is_wrong_and_consistent_loses_nothing(

@@ -737,6 +737,30 @@ def test_a_folder_that_is_gone_is_to_be_made_again(tmp_path: Path) -> None:
     assert everything(tmp_path) == before
 
 
+def test_a_folder_that_is_gone_after_a_crash_loses_no_original(tmp_path: Path) -> None:
+    package = plant(tmp_path)
+    before = everything(tmp_path)
+    crash_before(package, "done")
+    shutil.rmtree(package / "cfg")
+    left = everything(package / ".distillpatch" / "run" / "before")
+    for _ in range(2):
+        with pytest.raises(TransactionError, match=r"cannot be undone yet.*/cfg: the folder does not exist any more"):
+            recover(package, RELEASE)
+        assert everything(package / ".distillpatch" / "run" / "before").items() <= left.items()
+    (package / "cfg").mkdir()
+    assert recover(package, RELEASE)
+    assert everything(tmp_path) == before
+
+
+def test_a_folder_that_another_release_has_not_is_not_missed(tmp_path: Path) -> None:
+    package = plant(tmp_path)
+    before = everything(tmp_path)
+    crash_before(package, "done")
+    shutil.rmtree(package / "cfg")
+    assert recover(package, "8.4.191")
+    assert everything(tmp_path) == {path: what for path, what in before.items() if "/cfg" not in path}
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_nobody_misses_the_state_while_a_run_is_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     package = plant_all(tmp_path)

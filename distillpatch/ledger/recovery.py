@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def _roll_back(package_dir: Path, release: str) -> str:
     """Give every place what the journal says that it held; return what there is to say of single files.
 
     A file that is neither what the run found nor what it put there was changed by somebody else since. It is moved
-    aside, unless it came with another release: then it stays. A place whose folder is gone went along with it.
+    aside, unless it came with another release: then it stays, and a place whose folder is gone went with the old one.
 
     May be interrupted and repeated: `after/N` is gone once a place was changed, and `before/N` once it was restored.
     """
@@ -133,12 +134,14 @@ def _restore(place: Path, entry: Entry, before: Path, after: Path, newcomer: str
     # Where a file was to go there is no `after/N` to tell by: what is neither kind of content may be ours or not.
     changed = now != entry.before if entry.after is None else not exists(after)
     gone = entry.before is not None and not exists(before)
-    if not changed or now == entry.before or not leads_to_folder(place.parent):
+    if not changed or now == entry.before:
         return ""
     if gone:  # restored, and edited since; or else somebody has removed it
         return f" {place} is as that run left it: what it held before is gone." if now == entry.after else ""
     if now != entry.after and newcomer:
         return f" {place} is left as it is: {newcomer} brought it." if now is not None else ""
+    if not leads_to_folder(place.parent):
+        raise FileNotFoundError(errno.ENOENT, "the folder does not exist any more, make it", str(place.parent))
     remark = ""
     if now not in (None, entry.after):
         kept = free_name(place)

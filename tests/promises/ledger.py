@@ -36,6 +36,20 @@ BREAKS = (
         "transaction",
     ),
     Break(
+        "an original whose folder is gone is kept until there is one",
+        RECOVERY,
+        "    if not leads_to_folder(place.parent):\n        raise FileNotFoundError",
+        "    if not leads_to_folder(place.parent):\n        return ''\n        raise FileNotFoundError",
+        "transaction::folder_that",
+    ),
+    Break(
+        "a folder that another release has not is no reason to stop",
+        RECOVERY,
+        "    if now != entry.after and newcomer:\n",
+        "    if now not in (None, entry.after) and newcomer:\n",
+        "transaction::folder_that",
+    ),
+    Break(
         "the files are on the disk before the journal goes",
         TRANSACTION,
         "    for folder in sorted({place.parent for place in places}):\n        flush_folder(folder)\n",
