@@ -35,6 +35,10 @@ SOME_FAILED, NONE_FAILED, NONE_RAN = 1, 0, 5
 # A break that the tests of `make test` notice is known sooner than by those that only `make thorough` has.
 SOONER, ALL = ["-m", "not slow"], []
 
+# Breaks that are tried at a time. Trainings share the processor by the number of pytest's workers, which this is here:
+# more threads than cores would spend most of their time on waiting for each other.
+AT_A_TIME = os.cpu_count() or 1
+
 
 def breaks() -> list[Break]:
     """Return all breaks: of the parts of the program, and of the modifications."""
@@ -69,7 +73,7 @@ def _run(test: str, copy: Path, some: list[str]) -> tuple[int, str]:
     module, _, chosen = test.partition("::")
     options = ["-x", "-q", "-p", "no:cacheprovider", f"--basetemp={copy.parent}/tests", *some]
     command = [sys.executable, "-m", "pytest", *options, f"tests/test_{module}.py", *(["-k", chosen] if chosen else [])]
-    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTEST_XDIST_WORKER_COUNT": str(AT_A_TIME)}
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     return done.returncode, ", ".join(re.findall(r"^(?:FAILED|ERROR) tests/test_(\S+)", done.stdout, re.MULTILINE))
 
@@ -81,7 +85,7 @@ def main(parts: list[str]) -> None:
     if stale:
         raise SystemExit("\n".join(f"{each.promise}: {each.file} has no {each.old!r} any more" for each in stale))
     console, unnoticed = Console(), 0
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
         for change, failed in zip(chosen, track(pool.map(outcome, chosen), total=len(chosen)), strict=True):
             unnoticed += not failed
             verdict = "noticed" if failed else "[red]NOT NOTICED[/]"
