@@ -184,7 +184,7 @@ def train(name: str, tree: Path, model: str, data: Path, progress: Progress, tas
     follower.start()
     try:
         code = TRAIN.format(model=model, arguments=arguments)
-        run = execute(tree, folder, code, limit=1200, variables=ONE_THREAD)
+        run = execute(tree, folder, code, python=sys.executable, limit=1200, variables=ONE_THREAD)
     finally:
         done.set()
         follower.join()

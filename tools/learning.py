@@ -128,7 +128,7 @@ class Bench:
         else:
             script += self._lesson(job, data, folder)
         patched = job.arm in PATCHED
-        run = execute(self.trees[patched], folder, script, limit=7200, variables=ONE_THREAD)
+        run = execute(self.trees[patched], folder, script, python=sys.executable, limit=7200, variables=ONE_THREAD)
         row = self._row(job, run.facts, _settings(folder / "run/args.yaml") if patched else {})
         shutil.rmtree(folder / "run/weights", ignore_errors=True)
         return row

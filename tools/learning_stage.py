@@ -124,6 +124,6 @@ def model(name: str, role: str, begin: str, /, **options: Any) -> Path:
     with FileLock(f"{folder}.lock"):
         if not (folder / "complete").exists():
             script = TRAIN.format(model=begin, arguments={**SETTINGS, "project": str(folder), **options})
-            execute(pristine_tree(), folder, script, limit=7200, variables=ONE_THREAD)
+            execute(pristine_tree(), folder, script, python=sys.executable, limit=7200, variables=ONE_THREAD)
             (folder / "complete").touch()
     return weights

@@ -4,8 +4,8 @@
     run = execute(tree, folder, "from ultralytics import YOLO; ...")          # anything, with that release imported
 
 The process imports ultralytics from the tree, knows no other configuration than its own, and cannot reach the network.
-The code calls `report(name=value, ...)` for each answer, and `run.facts` holds them all. An interpreter starts for it,
-or, without a `python`, a fork of one that has PyTorch imported, which saves five seconds: see `fork_server.py`.
+The code calls `report(name=value, ...)` for each answer, and `run.facts` holds them all. It runs in a fork of a process
+that has PyTorch imported, which saves five seconds, see `fork_server.py`, or in the interpreter that `python` names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import textwrap
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -97,7 +96,7 @@ def execute(
     folder: Path,
     code: str,
     *arguments: str,
-    python: Path | str | None = sys.executable,
+    python: Path | str | None = None,
     limit: float = 600,
     variables: dict[str, str] | None = None,
     fails: bool = False,
