@@ -23,8 +23,8 @@ demo:  ## patch a real release, distill a student with it in three modes, and ta
 	$(IN) main python tools/demo.py
 
 test: lint  ## lint, type-check, and test on every Python and PyTorch that is promised
-	$(IN) cli-oldest python -m pytest -n auto $(ON_OLDEST)
-	$(IN) cli-newest python -m pytest -n auto -m "not training and not one_python"
+	$(IN) cli-oldest python -m pytest -n auto -m "not slow" $(ON_OLDEST)
+	$(IN) cli-newest python -m pytest -n auto -m "not training and not one_python and not slow"
 	$(IN) runtime-oldest python -m pytest tests/test_losses.py tests/test_later_losses.py tests/test_response.py
 	$(IN) main python -m pytest -n auto --durations 10 -m "(training or one_python) and not slow"
 

@@ -16,6 +16,7 @@ import matrix
 import pytest
 from click.testing import CliRunner, Result
 from hunks import built_in, patch_set, pristine
+from sampling import sampled
 from spelling import Files, Spelling
 from statements import TRAINER
 from trees import everything
@@ -32,8 +33,8 @@ pytestmark = pytest.mark.one_python
 RELEASES = ("8.0.237", "8.1.42", "8.2.24", "8.2.50", "8.2.103", "8.3.63", "8.3.161", "8.3.176", "8.4.100", "8.4.190")
 """Releases that people have edited by hand, and the newest."""
 
-SOME = [pytest.param(r, marks=[] if r == "8.2.50" else pytest.mark.slow) for r in RELEASES]
-FEW = [pytest.param(r, marks=[] if r in ("8.0.237", "8.2.50", "8.4.190") else pytest.mark.slow) for r in RELEASES]
+SOME = sampled(RELEASES, "8.2.50")
+FEW = sampled(RELEASES, "8.0.237", "8.4.190")
 
 WHOLE = (
     *by_hand.tutorial(range(2, 16)),
@@ -146,7 +147,7 @@ def test_each_beginning_of_the_tutorial_is_taken_out(release: str) -> None:
         assert meaning(taken_out(files)) == meaning(pristine(release)), last
 
 
-@pytest.mark.parametrize("style", [*FORMATS, *ENDINGS])
+@pytest.mark.parametrize("style", sampled([*FORMATS, *ENDINGS], "tabs", "2 spaces", "CRLF"))
 def test_a_reformatted_checkout_is_the_release_again(style: str) -> None:
     files, _ = by_hand.edited(pristine("8.2.50"), WHOLE)
     texts = {path: content for path, content in files.items() if content is not None}

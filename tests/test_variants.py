@@ -42,6 +42,7 @@ ENDS = st.sampled_from([None, *ENDINGS])
 STYLES = st.sampled_from([None, *FORMATS])
 
 
+@pytest.mark.slow  # what goes together is tried by hand above, and each edit alone in test_modifications.py
 @given(
     release=st.sampled_from(RELEASES),
     names=st.lists(st.sampled_from(sorted(KEPT)), unique=True, max_size=6),
@@ -95,6 +96,7 @@ def test_logging_at_the_end_of_each_block(release: str) -> None:
     assert_fate(files, Fate.PATCHED)
 
 
+@pytest.mark.slow  # each statement has its line of logging above it in one of the tests above
 @given(release=st.sampled_from(RELEASES), path=st.sampled_from(EDITED), data=st.data())
 def test_logging_anywhere(release: str, path: str, data: st.DataObject) -> None:
     text = files_of(release)[path].decode()
