@@ -85,7 +85,7 @@ def test_nesting_that_would_exhaust_the_parsers_is_refused_or_read(text: str) ->
         "from distillpatch.engine.text import SourceError\n"
         "try:\n"
         "    (scope,) = Source('m.py', sys.stdin.buffer.read()).scopes('<module>')\n"
-        "    scope.span(scope.statements[0])\n"
+        "    scope.span(scope.code.statements[0])\n"
         "except SourceError:\n"
         "    pass\n"
     )
@@ -96,13 +96,13 @@ def test_nesting_that_would_exhaust_the_parsers_is_refused_or_read(text: str) ->
 @pytest.mark.parametrize(("code", "name"), [("x = {}1\n", "<module>"), ("class A:\n  def f(): return {}1\n", "A.f")])
 def test_nesting_that_nobody_writes_is_told(code: str, name: str) -> None:
     (scope,) = source(code.format("-" * 80)).scopes(name)
-    assert scope.statements
+    assert scope.code.statements
     (scope,) = source(code.format("'-' " * 80 + "* ")).scopes(name)
-    assert scope.statements
+    assert scope.code.statements
     for deep in ("-" * 100, "'-' " * 100 + "* ", "('-'\n" + "'-' \n" * 100 + ") + "):
         (scope,) = source(code.format(deep)).scopes(name)
         with pytest.raises(SourceError, match=r"m\.py nests deeper than 90 levels"):
-            _ = scope.statements
+            _ = scope.code.statements
 
 
 def test_what_cannot_be_encoded_is_told() -> None:
@@ -189,7 +189,7 @@ def test_spans_are_offsets_in_the_file() -> None:
     text = "# é\nclass A:\n\n    def f(self, a=(1)):\n        return (  # 漢\n            (self)\n        )\n"
     code = source(text)
     (scope,) = code.scopes("A.f")
-    value = scope.statements[0].body.body[0].body[0].value  # type: ignore[attr-defined]
+    value = scope.code.statements[0].body.body[0].body[0].value  # type: ignore[attr-defined]
     start, end = scope.span(value)
     assert text[start:end] == "self"
     start, end = scope.outer_span(value)

@@ -158,16 +158,17 @@ def _find(alternative: Alternative, scope: Scope) -> list[Match]:
     # Most signs, and most alternatives for other releases, fail here, before anything is parsed.
     if not alternative.can_match(scope.words):
         return []
-    if alternative not in scope.matches:
+    matches = scope.code.matches
+    if alternative not in matches:
         try:
-            scope.matches[alternative] = find(_compiled(alternative), scope.code)
+            matches[alternative] = find(_compiled(alternative), scope.code)
         except TooRepetitive as error:
             where = f"{scope.source.path}, {scope.name}"
             raise PatternError(
                 f"{alternative.origin}: too much of {where} is like the pattern before and after a gap: expected a "
                 "pattern that shows more, or does not have the same $NAME on both sides"
             ) from error
-    return scope.matches[alternative]
+    return matches[alternative]
 
 
 @cache

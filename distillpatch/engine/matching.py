@@ -69,10 +69,15 @@ class Code:
 
     Args:
         statements: A scope's statements: those of a file, or one definition.
+
+    Attributes:
+        statements: The same.
+        matches: What was found in them, by what was looked for.
     """
 
     def __init__(self, statements: Items) -> None:
         self.statements = statements
+        self.matches: dict[object, list[Match]] = {}
 
     @cached_property
     def blocks(self) -> Sequence[tuple[Items, bool]]:

@@ -9,9 +9,8 @@ from functools import cached_property
 
 import libcst as cst
 
-from distillpatch.engine.matching import Code, Match
+from distillpatch.engine.matching import Code
 from distillpatch.engine.nesting import refuse_deep_nesting
-from distillpatch.engine.nodes import Items
 from distillpatch.engine.positions import Positions
 from distillpatch.engine.text import SourceError, Text, indentation
 
@@ -25,9 +24,15 @@ _WORD = re.compile(r"\w+")
 
 
 @functools.lru_cache(64)
-def _parsed(text: str) -> cst.Module:
-    """Return LibCST's tree of a text, which nothing changes; an edit leaves most scopes of a file as they are."""
-    return cst.parse_module(text)
+def _parsed(text: str, is_indented: bool) -> tuple[cst.Module, Code]:
+    """Return LibCST's tree of a scope's text, and its statements to look in.
+
+    Nothing changes them, and an edit leaves most scopes of a file as they are. An indented slice is no module, but a
+    block around it makes it one.
+    """
+    tree = cst.parse_module(f"if True:\n{text}" if is_indented else text)
+    block = tree.body[0] if is_indented else None
+    return tree, Code(block.body.body if isinstance(block, cst.If) else tree.body)
 
 
 class Scope:
@@ -38,7 +43,6 @@ class Scope:
         name: Its dotted name.
         first_line: Its first line, decorators included.
         last_line: Its last line.
-        matches: What was found in it, by what was looked for.
     """
 
     def __init__(self, source: Text, name: str, tree: ast.Module | ast.stmt, first_line: int, last_line: int) -> None:
@@ -46,7 +50,6 @@ class Scope:
         self.name = name
         self.first_line = first_line
         self.last_line = last_line
-        self.matches: dict[object, list[Match]] = {}
         self._tree = tree
 
     @property
@@ -61,18 +64,23 @@ class Scope:
         return frozenset(_WORD.findall(self.text))
 
     @cached_property
-    def tree(self) -> cst.Module:
-        """The scope's syntax tree; an indented slice is no module, but a block around it makes it one."""
+    def _parsed(self) -> tuple[cst.Module, Code]:
         refuse_deep_nesting(self.source, self._tree)
-        text = f"if True:\n{self.text}" if self._is_indented else self.text
+        text = self.text
         try:
-            return _parsed(text)
+            return _parsed(text, text[:1] in (" ", "\t"))
         except Exception as error:  # LibCST's parser raises several unrelated types
             raise SourceError(f"{self.source.path}: {self.name} does not parse: {error}") from error
 
     @property
-    def _is_indented(self) -> bool:
-        return self.text[:1] in (" ", "\t")
+    def tree(self) -> cst.Module:
+        """The scope's syntax tree."""
+        return self._parsed[0]
+
+    @property
+    def code(self) -> Code:
+        """The statements of the scope, to look in: of the file, or the one definition."""
+        return self._parsed[1]
 
     @cached_property
     def indent(self) -> str:
@@ -83,22 +91,9 @@ class Scope:
         return inner.removeprefix(outer) or self.tree.default_indent
 
     @cached_property
-    def statements(self) -> Items:
-        """The statements of the scope: of the file, or the one definition."""
-        body = self.tree.body
-        if self._is_indented and isinstance(body[0], cst.If):
-            return body[0].body.body
-        return body
-
-    @cached_property
-    def code(self) -> Code:
-        """The statements, to look in."""
-        return Code(self.statements)
-
-    @cached_property
     def _positions(self) -> Positions:
         compiled = self._tree.body if isinstance(self._tree, ast.Module) else [self._tree]
-        return Positions(self.source, self.statements, compiled, self.tree.default_indent)
+        return Positions(self.source, self.code.statements, compiled, self.tree.default_indent)
 
     def span(self, node: cst.CSTNode) -> tuple[int, int]:
         """Return the offsets in the file at which a node starts and ends, parentheses around it not included."""
