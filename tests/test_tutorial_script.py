@@ -101,12 +101,13 @@ def test_the_command_line_takes_the_arguments_of_distillation(
     tree = patched(release)
     lesson(tree, tmp_path, digits, "save_teacher()")
     common = [f"{key}={value}" for key, value in {**QUICK, "data": digits, "project": tmp_path}.items()]
-    options = ["model_t=teacher.pt", "logit_loss", "distill_layers=[2,4]", "distill_feat_type=mgd"]
+    # The recipe has no logit loss by itself.
+    options = ["model_t=teacher.pt", "distill_recipe=tutorial", "logit_loss", "distill_layers=[2,4]"]
     run = yolo(tree, tmp_path, "model=yolov8n.yaml", *options, *common)
 
     assert (
-        "teaches offline by mgd feature loss (weight 0.1) on layers [2, 4], channels [32, 64] -> [64, 128] and soft "
-        "response loss (weight 1); recipe default, schedule constant" in run.log
+        "teaches offline by cwd feature loss (weight 1) on layers [2, 4], channels [32, 64] -> [64, 128] and mse "
+        "response loss (weight 1); recipe tutorial, schedule epoch" in run.log
     )
     feature, teacher, logit = (results(run, "run").column(column)[0] for column in COLUMNS)
     assert feature > 0 and logit > 0

@@ -74,6 +74,6 @@ BREAKS: tuple[Break, ...] = (
         PATCH,
         "# A trainer of the user's own, which may be a copy of a pristine one.\n",
         '--- ultralytics/engine/model.py  Model._reset_ckpt_args\n  include = {\n      ...,\n+     "model_t",\n  }\n\n',
-        "resume::only_if_asked_for and 8.2.50",
+        "resume::only_if_asked_for and 8.4.190",
     ),
 )
