@@ -96,7 +96,7 @@ for scale in SCALES:
 """
 
 
-def main(version: str = "8.4.190", scales: str = "sl", kinds: str = "cwd,mgd,mimic,cwd+logits") -> None:
+def main(version: str = "8.4.190", scales: str = "sl", kinds: str = "frs+logits,cwd,mgd,mimic") -> None:
     """Measure with a yolov8n as the student and teachers of some scales, by some feature losses, or both losses."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
