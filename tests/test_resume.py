@@ -419,7 +419,7 @@ for name in ("once", "twice"):
 def test_a_student_that_is_trained_on_is_taught_only_if_asked_for(
     release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
 ) -> None:
-    run = lesson(patched(release), tmp_path, digits, TRAINED_ON, final_eval=True)
+    run = lesson(patched(release), tmp_path, digits, TRAINED_ON)
     checkpoints = ("finished/weights/last.pt", "finished/weights/epoch1.pt", "interrupted/weights/last.pt")
     for name in (*checkpoints, "once", "twice"):
         assert run.facts[name] is None, name

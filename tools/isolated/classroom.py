@@ -11,18 +11,12 @@ from typing import Any
 
 import torch
 from ultralytics import RTDETR, YOLO
-from ultralytics.engine.trainer import BaseTrainer
 from ultralytics.utils.metrics import ConfusionMatrix
 
 # Releases up to 8.1 draw it after the last epoch whatever `plots` says, which takes longer than the training.
 ConfusionMatrix.plot = lambda *_, **__: None
 
 SETTINGS: dict[str, Any] = json.loads(sys.argv[1])
-
-# After the last epoch upstream opens both checkpoints, takes the optimizer out, and examines the better one. That takes
-# a quarter of a short training, and few tests look at what comes of it.
-if not SETTINGS.pop("final_eval", False):
-    BaseTrainer.final_eval = lambda _: None
 
 
 def save_teacher(
