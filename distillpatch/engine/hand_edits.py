@@ -7,6 +7,7 @@ become what they were, one after the other until nothing more matches; at last i
 from __future__ import annotations
 
 import ast
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -222,19 +223,20 @@ def _take_out(draft: Draft, rules: Sequence[Rule]) -> tuple[list[HandEdit], list
 
 def _rewrite(draft: Draft, rules: Sequence[Rule]) -> Iterator[HandEdit]:
     """Make expressions, arguments and elements what they were, until nothing more matches."""
-    left = _MOST_REWRITES
-    while left:
-        before = left
-        for modification, alternative in rules:
-            while left and (landing := next(everywhere(draft.source, alternative), None)):
-                made = edits_at(landing, alternative)
-                ends = [offset for edit in made for offset in (edit.start, max(edit.start, edit.end - 1))]
-                lines = [draft.original_line(offset) for offset in ends]
-                yield HandEdit(modification, draft.source.path, min(lines), max(lines), _report(landing, alternative))
-                draft.make(made)
-                left -= 1
-        if left == before:
+    order = deque(rules)
+    for _ in range(_MOST_REWRITES):
+        found = next(
+            ((n, landing) for n, rule in enumerate(order) for landing in everywhere(draft.source, rule[1])), None
+        )
+        if found is None:
             return
+        number, landing = found
+        order.rotate(-number)  # what comes before has nothing to match for now
+        modification, alternative = order[0]
+        made = edits_at(landing, alternative)
+        lines = [draft.original_line(offset) for edit in made for offset in (edit.start, max(edit.start, edit.end - 1))]
+        yield HandEdit(modification, draft.source.path, min(lines), max(lines), _report(landing, alternative))
+        draft.make(made)
     raise PatternError(f"{rules[0][1].origin}: what this and what follows make of code matches again, for ever")
 
 

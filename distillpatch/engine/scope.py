@@ -24,7 +24,7 @@ _WORD = re.compile(r"\w+")
 
 
 @functools.lru_cache(64)
-def _parsed(text: str, is_indented: bool) -> tuple[cst.Module, Code]:
+def _parse(text: str, is_indented: bool) -> tuple[cst.Module, Code]:
     """Return LibCST's tree of a scope's text, and its statements to look in.
 
     Nothing changes them, and an edit leaves most scopes of a file as they are. An indented slice is no module, but a
@@ -68,7 +68,7 @@ class Scope:
         refuse_deep_nesting(self.source, self._tree)
         text = self.text
         try:
-            return _parsed(text, text[:1] in (" ", "\t"))
+            return _parse(text, text[:1] in (" ", "\t"))
         except Exception as error:  # LibCST's parser raises several unrelated types
             raise SourceError(f"{self.source.path}: {self.name} does not parse: {error}") from error
 
