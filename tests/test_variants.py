@@ -43,7 +43,7 @@ ENDS = st.sampled_from([None, *ENDINGS])
 STYLES = st.sampled_from([None, *FORMATS])
 
 
-@pytest.mark.slow  # what goes together is tried by hand above, and each edit alone in test_modifications.py
+@pytest.mark.slow  # each edit is tried alone, above and in test_modifications.py
 @given(
     release=st.sampled_from(RELEASES),
     names=st.lists(st.sampled_from(sorted(KEPT)), unique=True, max_size=6),
