@@ -34,6 +34,7 @@ REGIMES = {
     "unlabelled": Regime("few", 128, unlabelled=True, pair="few"),
     "all": Regime("all", 1024),
     "long": Regime("few", 128, steps=3840),
+    "long all": Regime("all", 1024, steps=3840),
     "long unlabelled": Regime("few", 128, unlabelled=True, steps=3840, pair="long"),
     "plain": Regime("few", 128, augmented=False),
 }
@@ -53,6 +54,7 @@ TUTORIAL = {**OURS, "distill_recipe": "tutorial"}
 CWD = {"distill_feat_type": "cwd", "distill_feat_weight": 0.3}
 FRS, FRS_10 = ({"distill_feat_type": "frs", "distill_feat_weight": weight} for weight in (3.0, 10.0))
 UNLABELLED = {"distill_images": IMAGES}
+EIGHT = {"distill_layers": [2, 4, 6, 8, 12, 15, 18, 21]}  # the tutorial's, of a YOLOv8; else those that feed the head
 
 
 def features(loss: dict[str, Any]) -> dict[str, Any]:
@@ -86,6 +88,9 @@ PATCHED: dict[str, dict[str, Any]] = {
     "soft 1, frs 10, images times 2": soft(1.0, **FRS_10, **UNLABELLED, distill_images_ratio=2.0),
     "soft 1, frs 10, images times 3": soft(1.0, **FRS_10, **UNLABELLED, distill_images_ratio=3.0),
     "soft 1, frs 10": soft(1.0, **FRS_10),
+    "soft 1, frs 10, cosine": soft(1.0, **FRS_10, distill_schedule="cosine"),
+    "soft 1, frs 10, eight layers": soft(1.0, **FRS_10, **EIGHT),
+    "soft 1, frs 3, eight layers": soft(1.0, **FRS, **EIGHT),
     "frs 10": features(FRS_10),
     "frs 3": features(FRS),
     # Variants: learning_variants.py says what they are.
