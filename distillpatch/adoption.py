@@ -1,61 +1,113 @@
-"""A checkout that holds to the byte what apply makes of it, though no state says so: `diff | git apply` made it, say.
+"""A checkout that was patched, though no state says so: `diff | git apply` made it, say, or it is a clone of one.
 
-What it was before is what git has committed, if the plan for that leads to exactly the files on disk.
+What it was before is what git has: in the last commit, if apply makes of that what is on disk, to the byte; or before a
+commit that holds, to the byte, what apply makes of the commit before it. Such a checkout may have been edited since.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 
 from distillpatch import __version__
+from distillpatch.change import FileChange
 from distillpatch.engine.patchset import PatchSet
-from distillpatch.engine.plan import make_plan, paths
+from distillpatch.engine.plan import make_plan
 from distillpatch.errors import DistillpatchError
-from distillpatch.ledger.places import current
+from distillpatch.ledger.places import STATE_DIR
 from distillpatch.ledger.state import AppliedFile, AppliedSet, State
 from distillpatch.tree.checkout import Checkout
 from distillpatch.tree.files import exists
-from distillpatch.tree.git import committed
+from distillpatch.tree.git import commits_of, committed
+from distillpatch.tree.package import MARK
+
+Texts = Mapping[str, bytes | None]
 
 
-def adopted(checkout: Checkout, patch_set: PatchSet) -> State | None:
-    """Return the state that apply would have left, if the files are to the byte what it makes; None if they are not.
+def is_ours(patch_set: PatchSet, now: Texts) -> bool:
+    """Return whether distillpatch, of whatever version, has patched these files: it names modules as nobody else does.
+
+    Args:
+        patch_set: The patch set that it has applied, perhaps.
+        now: The content of ``paths(patch_set)``.
+    """
+    by_hand = {made.path for modification in patch_set.modifications for made in modification.hand_made_files}
+    ours = {new_file.path for new_file in patch_set.new_files} - by_hand
+    names = (re.escape(path.removesuffix(".py").replace("/", ".")).encode() for path in ours)
+    imported = re.compile(rb"^[ \t]*from (?:" + b"|".join(names) + rb") import ", re.MULTILINE)
+    return bool(_added(now)) or any(imported.search(now[path] or b"") for path in patch_set.edited_files)
+
+
+def _added(now: Texts) -> list[str]:
+    return sorted(path for path, content in now.items() if (content or b"").startswith(MARK))
+
+
+def what_to_do(checkout: Checkout, now: Texts) -> str:
+    """Return what to know, and to do, about a checkout that distillpatch has patched and that has no state."""
+    state, added = f"{checkout.package.name}/{STATE_DIR}", _added(now)
+    restore = "restore the files from git"
+    if added:
+        modules = f"the modules that begin with {MARK.decode()!r} ({added[0]} and {len(added) - 1} more)"
+        restore = f"restore the other files from git and delete {modules}"
+    return (
+        f"this checkout was patched by distillpatch, but its state, the folder {state}, is not here: it was deleted, "
+        "or did not come along with a copy or a clone. Nothing was written.\n"
+        f"Do one of these first: copy {state} from where the checkout was patched; or {restore}; or install "
+        f"{checkout.release_name} again."
+    )
+
+
+def adopted(checkout: Checkout, patch_set: PatchSet, now: Texts) -> State | None:
+    """Return the state that apply would have left, if git knows what there was before; None if it does not.
 
     Args:
         checkout: A checkout without a state.
         patch_set: What was applied to it, perhaps.
+        now: The content of ``paths(patch_set)``.
 
     Raises:
         DistillpatchError: If a file cannot be used.
         OSError: If a file cannot be read.
     """
-    added = patch_set.new_files
-    if not all(exists(checkout.root / new_file.path) for new_file in added):
-        return None
-    now = {path: current(checkout.package, path) for path in paths(patch_set)}
-    if any(now[new_file.path] != new_file.content for new_file in added):
-        return None
-    before: dict[str, bytes | None] = dict.fromkeys(now)
-    before |= _as_on_disk(committed(checkout.root, patch_set.edited_files), now)
-    try:
-        changes = make_plan(patch_set, before, checkout.release_name).changes
-    except DistillpatchError:
-        return None
-    if not changes or any(change.after != now[change.path] for change in changes):
+    pasts = _pasts(checkout, patch_set, now)
+    led = (_between(before, after, patch_set, checkout.release_name) for before, after in pasts)
+    changes = next(filter(None, led), ())
+    if not changes:
         return None
     return State(
         version=__version__,
         patch_sets=(AppliedSet(patch_set.name, patch_set.title, patch_set.digest, patch_set.files),),
         release=checkout.release,
-        applied_at=_time_of(checkout, added[0].path),
+        applied_at=_time_of(checkout, now),
         files=tuple(
-            AppliedFile(change.path, change.before, change.after, _mode(checkout, change.path, change.before), None)
-            for change in changes
+            AppliedFile(change.path, change.before, change.after, _mode(checkout, change), None) for change in changes
         ),
     )
 
 
-def _as_on_disk(texts: dict[str, bytes], now: dict[str, bytes | None]) -> dict[str, bytes]:
+def _pasts(checkout: Checkout, patch_set: PatchSet, now: Texts) -> Iterator[tuple[Texts, Texts]]:
+    """Yield the files before and after the patch set was applied, perhaps: in git and on disk, or in two commits."""
+
+    def at(revision: str) -> Texts:
+        return {**dict.fromkeys(now), **_as_on_disk(committed(checkout.root, now, revision), now)}
+
+    yield at("HEAD"), now
+    for commit in commits_of(checkout.root, [new_file.path for new_file in patch_set.new_files]):
+        yield at(f"{commit}^"), at(commit)
+
+
+def _between(before: Texts, after: Texts, patch_set: PatchSet, release: str) -> tuple[FileChange, ...]:
+    """Return the changes of a patch set, if they lead from some files to others, of which modules may be gone again."""
+    try:
+        changes = make_plan(patch_set, before, release).changes
+    except DistillpatchError:
+        return ()
+    led = all(after[change.path] == change.after or change.before is after[change.path] is None for change in changes)
+    return changes if led else ()
+
+
+def _as_on_disk(texts: Mapping[str, bytes], now: Texts) -> dict[str, bytes]:
     """Return texts with the line endings that git gave them when it wrote them to the disk."""
     return {
         path: text.replace(b"\n", b"\r\n") if b"\r\n" in (now[path] or b"") and b"\r\n" not in text else text
@@ -63,9 +115,12 @@ def _as_on_disk(texts: dict[str, bytes], now: dict[str, bytes | None]) -> dict[s
     }
 
 
-def _mode(checkout: Checkout, path: str, before: bytes | None) -> int | None:
-    return None if before is None else (checkout.root / path).stat().st_mode & 0o777
+def _mode(checkout: Checkout, change: FileChange) -> int | None:
+    place = checkout.root / change.path
+    return None if change.before is None or not exists(place) else place.stat().st_mode & 0o777
 
 
-def _time_of(checkout: Checkout, path: str) -> str:
-    return datetime.fromtimestamp((checkout.root / path).stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
+def _time_of(checkout: Checkout, now: Texts) -> str:
+    """Return when the youngest of the files was written."""
+    written = max((checkout.root / path).stat().st_mtime for path, content in now.items() if content is not None)
+    return datetime.fromtimestamp(written, timezone.utc).isoformat(timespec="seconds")

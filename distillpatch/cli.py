@@ -25,10 +25,11 @@ from distillpatch.options import modification_number, of_a_folder, on_a_checkout
 
 # LibCST, rich and what needs them are imported by the commands that do: --help and completion need a tenth of the time.
 if TYPE_CHECKING:
-    from distillpatch.commands import Reached, Situation, Wanted
+    from distillpatch.commands import Reached, Situation
     from distillpatch.engine.patchset import PatchSet
     from distillpatch.report.status import Context
     from distillpatch.tree.checkout import Checkout
+    from distillpatch.wanted import Wanted
 
 _EXAMPLES = """
 \b
@@ -77,8 +78,9 @@ def diff(
     """Show what apply would change or has changed."""
     from distillpatch import commands
     from distillpatch.report.diff import unified_diff
+    from distillpatch.wanted import as_it_is, with_set
 
-    wanted = commands.with_set(patch_set) if patch_set else commands.as_it_is
+    wanted = with_set(patch_set) if patch_set else as_it_is
     changes = commands.examine(checkout, wanted, replace_hand_edits=replace_hand_edits).difference()
     if output != _STDOUT:
         write_diff(unified_diff(changes), Path(output), checkout)
@@ -100,8 +102,9 @@ def apply(checkout: Checkout, patch_set: PatchSet | None, replace_hand_edits: bo
     from distillpatch.report.documents import applied_report
     from distillpatch.report.results import applied_notes, applied_page, import_note
     from distillpatch.report.status import standing_text
+    from distillpatch.wanted import with_set
 
-    wanted = commands.with_set(patch_set or built_in())
+    wanted = with_set(patch_set or built_in())
     if dry_run:
         situation = commands.examine(checkout, wanted, replace_hand_edits=replace_hand_edits)
         if not situation.is_reached:
@@ -135,18 +138,19 @@ def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: boo
     from distillpatch.ledger.undo import Edited
     from distillpatch.report.documents import reverted_report
     from distillpatch.report.results import nothing_to_revert, reverted_page, unrecorded_notes
+    from distillpatch.wanted import without_set
 
     if keep_edited and restore_original:
         raise click.UsageError("--keep-edited and --restore-original exclude each other: expected one of them")
     edited = Edited.KEEP if keep_edited else Edited.SET_ASIDE if restore_original else Edited.REFUSE
     if dry_run:
-        situation = commands.examine(checkout, commands.without_set(name), edited)
-        if situation.state is not None:
+        situation = commands.examine(checkout, without_set(name), edited)
+        if not situation.is_reached:
             show_diff(checkout, situation.in_package(situation.run().changes))
             return
         reached = commands.Reached(situation)
     else:
-        reached = _reach(checkout, commands.without_set(name), edited=edited)
+        reached = _reach(checkout, without_set(name), edited=edited)
     note([reached.recovered])
     if settings().as_json:
         print_json(reverted_report(reached))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
-from distillpatch.adoption import adopted
+from distillpatch.adoption import adopted, is_ours, what_to_do
 from distillpatch.change import FileChange
 from distillpatch.engine.hand_edits import Extent
-from distillpatch.engine.patchset import PatchSet, parse
+from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import Plan, found_by_hand, is_made_by_hand, make_plan, paths
 from distillpatch.engine.stack import Stack, plan_in_order
 from distillpatch.errors import DistillpatchError
@@ -24,10 +24,10 @@ from distillpatch.ledger.transaction import commit, lock
 from distillpatch.ledger.undo import Edited, Undo, plan_undo
 from distillpatch.patch_sets import built_in
 from distillpatch.tree.checkout import Checkout
-from distillpatch.tree.environment import PACKAGE
 from distillpatch.tree.files import exists
 from distillpatch.tree.git import uncommitted
 from distillpatch.tree.package import python_files
+from distillpatch.wanted import Wanted, as_it_is, parsed, with_set
 
 
 class Standing(Enum):
@@ -35,50 +35,13 @@ class Standing(Enum):
 
     NOT_PATCHED = "not patched"
     ADOPTABLE = "patched to the byte by another tool (for example git apply), which apply adopts"
-    UNRECORDED = "patched by hand, or its distillpatch state was deleted"
+    UNRECORDED = "patched by hand"
+    STATELESS = "patched by distillpatch, but its state is not here"
     PATCHED = "patched"
     EDITED = "patched and then edited"
     OVERWRITTEN = "overwritten by another release since it was patched"
     RESTORED = "restored by another tool (for example git) since it was patched"
     OUTDATED = "patched with other patches than this distillpatch has"
-
-
-Wanted = Callable[[State | None], tuple[PatchSet, ...]]
-"""Returns the patch sets that a checkout shall have, in order, from what it has."""
-
-
-def with_set(patch_set: PatchSet) -> Wanted:
-    """Want what is there and one patch set more; one of the same name is replaced, at its place in the order."""
-
-    def wanted(state: State | None) -> tuple[PatchSet, ...]:
-        known = state.patch_sets if state else ()
-        there = tuple(patch_set if other.name == patch_set.name else _parsed(other) for other in known)
-        return there if patch_set in there else (*there, patch_set)
-
-    return wanted
-
-
-def without_set(name: str | None) -> Wanted:
-    """Want what is there without one patch set; without any if no name is given."""
-
-    def wanted(state: State | None) -> tuple[PatchSet, ...]:
-        known = state.patch_sets if state else ()
-        if name is not None and known and name not in (other.name for other in known):
-            names = ", ".join(other.name for other in known)
-            raise DistillpatchError(f"no patch set {name!r} is applied; expected one of: {names}")
-        return tuple(_parsed(other) for other in known if name is not None and other.name != name)
-
-    return wanted
-
-
-def as_it_is(state: State | None) -> tuple[PatchSet, ...]:
-    """Want what is there, or the built-in patch set where nothing is."""
-    return tuple(map(_parsed, state.patch_sets)) if state else (built_in(),)
-
-
-def _parsed(applied: AppliedSet) -> PatchSet:
-    """Return a patch set from the files that the state has kept; version 0.1.0 kept none, and had one patch set."""
-    return built_in() if applied.files is None else parse(applied.files, applied.name, PACKAGE)
 
 
 @dataclass(frozen=True)
@@ -92,6 +55,7 @@ class Situation:
         edited: What to do with files in which the user's edits overlap with what was applied.
         replace_hand_edits: Whether edits made by hand, in the patch set's way, are taken out first.
         is_recorded: Whether the state is in the checkout, which it is not where another tool has applied it.
+        loss_of_state: What to do about a tree that distillpatch has patched and that has no state; None about others.
     """
 
     checkout: Checkout
@@ -100,6 +64,7 @@ class Situation:
     edited: Edited = Edited.REFUSE
     replace_hand_edits: bool = False
     is_recorded: bool = True
+    loss_of_state: str | None = None
 
     @cached_property
     def conditions(self) -> Mapping[str, Condition]:
@@ -111,6 +76,8 @@ class Situation:
     @cached_property
     def standing(self) -> Standing:
         """What the checkout is to distillpatch."""
+        if self.loss_of_state:
+            return Standing.STATELESS
         if self.state is None:
             return Standing.UNRECORDED if any(plan.by_hand for plan in self.stack.plans) else Standing.NOT_PATCHED
         is_gone = {Condition.OVERWRITTEN, Condition.RESTORED}
@@ -136,7 +103,7 @@ class Situation:
     def is_reached(self) -> bool:
         """Whether exactly the wanted patch sets are in place, edited or not: there is nothing to do."""
         if self.state is None:
-            return not self.wanted
+            return not self.wanted and not self.loss_of_state
         there = [(each.name, each.digest) for each in self.state.patch_sets] if self.is_recorded else None
         in_place = {Condition.INTACT, Condition.EDITED}
         return there == [(each.name, each.digest) for each in self.wanted] and in_place.issuperset(
@@ -171,7 +138,7 @@ class Situation:
     def _hand_edits_were_replaced(self) -> bool:
         """Whether the originals of what was patched hold edits made by hand: then the user had them replaced."""
         state = self.state
-        return state is not None and any(is_made_by_hand(_parsed(a), state.original) for a in state.patch_sets)
+        return state is not None and any(is_made_by_hand(parsed(a), state.original) for a in state.patch_sets)
 
     @property
     def plans(self) -> tuple[Plan, ...]:
@@ -183,8 +150,10 @@ class Situation:
         """Why there can be no plan for a tree that was patched, if there can be none.
 
         A plan for other patch sets than those in place starts from the tree without these, and the user's edits may be
-        in the way.
+        in the way. Without a state nobody knows that tree.
         """
+        if self.loss_of_state:
+            return self.loss_of_state
         if self.state is not None:
             try:
                 _ = self.stack
@@ -196,8 +165,9 @@ class Situation:
         """Return what was changed, if all that is wanted is in place, or else what would be changed.
 
         Raises:
-            PlanError: If a patch set does not fit.
+            DistillpatchError: If a patch set does not fit, or the tree was patched and has no state.
         """
+        self.require_state()
         if self.state is None or self.standing in (Standing.OVERWRITTEN, Standing.RESTORED):
             return self.stack.require().changes
         if self.is_reached or [known.name for known in self.state.patch_sets] == [other.name for other in self.wanted]:
@@ -229,6 +199,7 @@ class Situation:
         Raises:
             DistillpatchError: If a patch set does not fit, or what is there cannot be undone first.
         """
+        self.require_state()
         undo = self._undo
         if not self.wanted:
             return Run(undo.changes if undo else (), None, undo)
@@ -242,6 +213,15 @@ class Situation:
             previous=self.state,
         )
         return Run(planned if undo is None else undo.followed_by(planned), state, undo)
+
+    def require_state(self) -> None:
+        """Raise an error if the tree was patched by distillpatch and has no state.
+
+        Raises:
+            DistillpatchError: It says what to do.
+        """
+        if self.loss_of_state:
+            raise DistillpatchError(self.loss_of_state)
 
 
 @dataclass(frozen=True)
@@ -283,9 +263,12 @@ class Reached:
         """The patched files that had changes that are not committed to git, which may take its time."""
         if self.run is None or self.run.state is None:
             return []
-        changes = self.situation.stack.changes
-        before = {change.path: change.before for change in changes if change.before is not None}
-        return uncommitted(self.situation.checkout.root, before)
+        root = self.situation.checkout.root
+        changes = [change for change in self.situation.stack.changes if change.before is not None]
+        own = uncommitted(root, {change.path: change.before for change in changes if change.before is not None})
+        # What was patched may be committed as well, with the user's changes.
+        on_disk = {change.path: change.after for change in changes} | {c.path: c.before for c in self.run.changes}
+        return own and uncommitted(root, {path: content for path in own if (content := on_disk[path]) is not None})
 
 
 def examine(
@@ -302,9 +285,14 @@ def examine(
     Raises:
         StateError: If the state kept in it cannot be read.
     """
-    recorded = read_state(checkout.package)
-    state = recorded or adopted(checkout, built_in())
-    return Situation(checkout, state, wanted(state), edited, replace_hand_edits, state is recorded)
+    recorded = state = read_state(checkout.package)
+    loss_of_state = None
+    if recorded is None:
+        now = {path: current(checkout.package, path) for path in paths(built_in())}
+        if is_ours(built_in(), now):
+            state = adopted(checkout, built_in(), now)
+            loss_of_state = None if state else what_to_do(checkout, now)
+    return Situation(checkout, state, wanted(state), edited, replace_hand_edits, state is recorded, loss_of_state)
 
 
 def reach(
@@ -343,6 +331,7 @@ def explain_one(checkout: Checkout, patch_set: PatchSet, number: int) -> tuple[P
     """
     alone = patch_set.only(number)
     situation = examine(checkout, with_set(patch_set))
+    situation.require_state()
     plan = make_plan(alone, {path: situation.text(path) for path in paths(alone)}, checkout.release_name)
     by_hand = [extent for each in situation.plans for extent in found_by_hand(each)]
     return plan, [extent for extent in by_hand if extent.modification in alone.modifications]

@@ -13,6 +13,7 @@ from distillpatch import __version__
 from distillpatch.errors import DistillpatchError
 from distillpatch.tree.checkout import NEWEST_TESTED, is_newer_than_tested, locate
 from distillpatch.tree.environment import Place, first_holding, import_places, read_text, version_of
+from distillpatch.tree.package import MARK
 
 _OLDEST_TORCH = (1, 13)
 _OLDEST_PYTHON = (3, 8)
@@ -88,8 +89,10 @@ def _ultralytics(places: Sequence[Place]) -> Iterator[Finding]:
 def _patched_by(package: Path) -> str:
     if (package / ".distillpatch" / "state.json").is_file():
         return "yes, by distillpatch; see distillpatch status"
-    added = (package / "utils" / "AddLoss.py").is_file()
-    return "by hand, or its distillpatch state was deleted" if added else "no"
+    added = package / "utils" / "AddLoss.py"
+    if not added.is_file():
+        return "no"
+    return "by distillpatch, but its state is not here" if read_text(added).startswith(MARK.decode()) else "by hand"
 
 
 def _python(folders: Sequence[Path]) -> Finding:

@@ -1,8 +1,9 @@
-"""What `distillpatch diff | git apply` made is recognised to the byte, adopted by apply, and reverted."""
+"""What is patched without a state, by `diff | git apply` or as a clone, is recognised, adopted and reverted."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 from commanded import invoke
 from trees import Tree, everything
+
+from distillpatch.patch_sets import built_in
+from distillpatch.tree.package import MARK
 
 RELEASES = ("8.0.136", "8.4.190")
 
@@ -21,6 +25,14 @@ def git(root: Path, *arguments: str, stdin: str = "") -> None:
     subprocess.run(["git", "-C", root, *identity, *arguments], input=stdin.encode(), check=True, capture_output=True)
 
 
+def repository(root: Path) -> None:
+    """Make a release that was installed into a repository, which has no list of installed files."""
+    (dist_info,) = root.glob("*.dist-info")
+    shutil.rmtree(dist_info)
+    git(root, "init", "--quiet")
+    commit(root)
+
+
 def commit(root: Path) -> None:
     git(root, "add", "--all")
     git(root, "commit", "--quiet", "--message", "x")
@@ -30,8 +42,7 @@ def commit(root: Path) -> None:
 def applied(request: pytest.FixtureRequest, checkout: Checkout) -> tuple[Path, Tree]:
     """Return a checkout in git to which git has applied the diff, and what its files were before."""
     root = checkout(request.param)
-    git(root, "init", "--quiet")
-    commit(root)
+    repository(root)
     before = files(root)
     git(root, "apply", stdin=invoke("diff", root).stdout)
     return root, before
@@ -51,11 +62,108 @@ def test_what_git_applied_is_adopted_and_reverted_to_the_byte(applied: tuple[Pat
     assert standing(root) == "adoptable"
     page = invoke("status", root).stdout
     assert "patched to the byte by another tool" in page and "To adopt it: distillpatch apply" in page
-    assert invoke("apply", root).stdout.startswith("Adopted 15 modifications found to the byte in ")
+    assert invoke("apply", root).stdout.startswith("Adopted 15 modifications found in 22 files ")
     assert standing(root) == "patched" and "Nothing to do" in invoke("apply", root).stdout
     commit(root)  # from here on git has the originals in its past only
     assert invoke("revert", root).stdout.startswith("Restored ")
     assert files(root) == before
+
+
+def clone(root: Path, *options: str) -> Path:
+    """Return a clone of a patched checkout that was committed: git ignores the state, so it has none."""
+    there = root.with_name("clone")
+    subprocess.run(["git", "clone", "--quiet", *options, root.as_uri(), there], check=True)
+    assert (there / "ultralytics/utils/AddLoss.py").exists() and not (there / "ultralytics/.distillpatch").exists()
+    return there
+
+
+@pytest.fixture
+def pushed(checkout: Checkout) -> Path:
+    """Return a patched checkout that was committed, with work of the user's own before and after."""
+    root = checkout("8.4.190")
+    repository(root)
+    append(root / "ultralytics/engine/model.py", "# mine, before")
+    commit(root)
+    invoke("apply", root)
+    commit(root)
+    return root
+
+
+def append(file: Path, line: str) -> None:
+    file.write_text(f"{file.read_text()}{line}\n")
+
+
+def test_a_clone_of_a_patched_checkout_is_adopted_and_reverted_to_the_byte(pushed: Path) -> None:
+    root = clone(pushed)
+    assert standing(root) == "adoptable"
+    told = invoke("apply", root)
+    assert told.stdout.startswith("Adopted 15 modifications found in 22 files ")
+    assert "not committed" not in told.stderr
+    assert standing(root) == "patched"
+    assert invoke("revert", root).stdout.startswith("Restored ")
+    invoke("revert", pushed)
+    assert files(root) == files(pushed)
+
+
+def test_a_clone_that_was_edited_since_is_adopted_with_the_edits(pushed: Path) -> None:
+    append(pushed / "ultralytics/engine/trainer.py", "# mine, since")
+    commit(pushed)
+    root = clone(pushed)
+    append(root / "ultralytics/engine/model.py", "# mine, today")
+    assert standing(root) == "edited"
+    assert "To adopt it: distillpatch apply" in invoke("status", root).stdout
+    told = invoke("apply", root)
+    assert told.stdout.startswith("Adopted 15 modifications found in 22 files ")
+    assert "Note: ultralytics/engine/model.py had changes that are not committed to git" in told.stderr
+    assert invoke("revert", root).stdout.startswith("Restored ")
+    append(pushed / "ultralytics/engine/model.py", "# mine, today")
+    invoke("revert", pushed)
+    assert files(root) == files(pushed)
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_after_git_clean_the_modules_come_back(checkout: Checkout, committed: bool) -> None:
+    root = checkout("8.4.190")
+    repository(root)
+    before = files(root)
+    invoke("apply", root)
+    patched = files(root)
+    if committed:
+        commit(root)
+        shutil.rmtree(root / "ultralytics/.distillpatch")
+        git(root, "rm", "--quiet", *(new_file.path for new_file in built_in().new_files))
+        commit(root)
+    else:
+        git(root, "clean", "--quiet", "-fdx")
+    assert not (root / "ultralytics/utils/distiller.py").exists()
+    assert standing(root) == "edited"
+    told = invoke("apply", root)
+    assert told.stdout.startswith("Applied 15 modifications to 22 files ") and standing(root) == "patched"
+    assert files(root).keys() == patched.keys()
+    assert invoke("revert", root).stdout.startswith("Restored ")
+    assert files(root) == before
+
+
+def test_each_module_says_whose_it_is() -> None:
+    assert all(new_file.content.startswith(MARK) for new_file in built_in().new_files)
+
+
+def test_without_the_modules_either_it_is_still_known(checkout: Checkout) -> None:
+    root = checkout("8.4.190")
+    invoke("apply", root)
+    shutil.rmtree(root / "ultralytics/.distillpatch")
+    for new_file in built_in().new_files:
+        (root / new_file.path).unlink()
+    assert standing(root) == "stateless"
+    told = invoke("revert", root)
+    assert told.exit_code == 1 and "; or restore the files from git; or install ultralytics 8.4.190" in told.stderr
+
+
+def test_a_clone_without_the_past_is_refused_with_what_to_do(pushed: Path) -> None:
+    root = clone(pushed, "--depth", "1")
+    assert standing(root) == "stateless"
+    told = invoke("revert", root)
+    assert told.exit_code == 1 and "copy ultralytics/.distillpatch from where the checkout was patched" in told.stderr
 
 
 @pytest.mark.parametrize("applied", RELEASES[:1], indirect=True)
@@ -72,8 +180,8 @@ def test_a_byte_more_and_it_is_not_ours(applied: tuple[Path, Tree], path: str) -
     with (root / path).open("ab") as file:
         file.write(b"\n")
     after = files(root)
-    assert standing(root) == "unrecorded"
-    assert invoke("apply", root).exit_code == 1 and invoke("revert", root).stdout.startswith("Nothing to do: no ")
+    assert standing(root) == "stateless"
+    assert invoke("apply", root).exit_code == invoke("revert", root).exit_code == 1
     assert files(root) == after
 
 

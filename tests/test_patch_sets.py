@@ -17,11 +17,12 @@ import pytest
 import releases
 from trees import everything
 
-from distillpatch.commands import examine, reach, with_set, without_set
+from distillpatch.commands import examine, reach
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.undo import Edited
 from distillpatch.patch_sets import built_in, load
 from distillpatch.tree.checkout import Checkout, locate
+from distillpatch.wanted import with_set, without_set
 
 PROJECT = Path(__file__).resolve().parent.parent
 EXAMPLE = PROJECT / "docs/example-patches/print-lr"

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from sampling import sampled
 from variants import EDITS, ENDINGS, FORMATS, KEPT, SHARES, assert_fate, assert_fates, patch
 
-from distillpatch.commands import reach, with_set
+from distillpatch.commands import reach
 from distillpatch.engine.plan import PlanError
+from distillpatch.wanted import with_set
 
 pytestmark = pytest.mark.one_python
 

@@ -36,10 +36,12 @@ LEVELS = {
     "comparison": ("errors", "runs"),
     # A folder's files, parsed.
     "patch_sets": ("engine", "tree"),
-    # What another tool has applied.
-    "adoption": ("errors", "engine", "tree", "ledger"),
+    # What was applied, though no state says so.
+    "adoption": ("errors", "change", "engine", "tree", "ledger"),
+    # What shall be applied.
+    "wanted": ("errors", "engine", "tree", "ledger", "patch_sets"),
     # Look, plan, change.
-    "commands": ("errors", "change", "engine", "tree", "ledger", "adoption", "patch_sets"),
+    "commands": ("errors", "change", "engine", "tree", "ledger", "adoption", "patch_sets", "wanted"),
     # Where things are on disk now, and what of this machine matters.
     "disk_lines": ("alignment", "engine", "ledger", "commands"),
     "doctor": ("errors", "tree"),
@@ -55,7 +57,7 @@ LEVELS = {
     "console": ("errors", "change", "tree", "report", "streams", "click_group"),
     "options": ("errors", "patch_sets", "tree", "ledger", "report", "click_group", "console"),
     "cli": (
-        *("errors", "engine", "tree", "ledger", "commands", "disk_lines", "doctor", "comparison"),
+        *("errors", "engine", "tree", "ledger", "commands", "wanted", "disk_lines", "doctor", "comparison"),
         *("patch_sets", "report", "streams", "click_group", "console", "options"),
     ),
     "__main__": ("cli", "click_group"),

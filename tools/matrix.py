@@ -38,7 +38,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from trees import Tree, everything
 
-from distillpatch.commands import Situation, Standing, as_it_is, examine, reach, with_set, without_set
+from distillpatch.commands import Situation, Standing, examine, reach
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import make_plan, paths
 from distillpatch.engine.refusal import require
@@ -47,6 +47,7 @@ from distillpatch.ledger.places import current
 from distillpatch.patch_sets import built_in, load
 from distillpatch.report.diff import unified_diff
 from distillpatch.tree.checkout import locate
+from distillpatch.wanted import as_it_is, with_set, without_set
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "docs/example-patches/print-lr"
 

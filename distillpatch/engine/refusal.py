@@ -21,8 +21,9 @@ def require(plan: Plan) -> Plan:
     if plan.by_hand:
         found = "\n".join(line for extent in found_by_hand(plan) for line in _shown(extent, plan.removal))
         raise PlanError(
-            "this checkout has these modifications already: they were made by hand, or it was patched and its "
-            f"distillpatch state was deleted, or it has something of its own by the same name:\n{found}\n"
+            "this checkout has these modifications already: they were made by hand, or it was patched and "
+            "distillpatch's state and modules were deleted, or it has something of its own by the same name:\n"
+            f"{found}\n"
             f"Nothing was written, since nothing may be applied twice. {_way_on(plan)}"
         )
     if used := [version for version in plan.own_versions if version.used_by]:

@@ -27,7 +27,7 @@ def applied_page(reached: Reached, context: Context) -> Iterator[Block]:
     count = sum(len(plan.outcomes) for plan in reached.plans)
     package = reached.situation.checkout.package
     is_new = reached.run is not None and reached.situation.in_package(reached.run.changes)
-    done, to = ("Applied", "to") if is_new else ("Adopted", "found to the byte in")
+    done, to = ("Applied", "to") if is_new else ("Adopted", "found in")
     yield Line(Span(done, "bold green"), f" {count} modifications {to} {files(len(changes))} in {package}:")
     yield from stat_lines(changes)
     yield from steps_lines({**train_step(reached.situation), "To undo": context.command("revert")})

@@ -48,7 +48,7 @@ def status_page(situation: Situation, context: Context, *, verbose: bool) -> Ite
         if condition is not Condition.INTACT:
             yield f"  {path}: {condition.value}"
     if situation.obstacle:
-        yield f"Which modifications fit is unknown. {situation.obstacle}"
+        yield f"Which modifications fit is unknown: {situation.obstacle}"
     for patch_set, plan in zip(situation.wanted, plans, strict=False):
         if len(plans) > 1:
             yield Line(f"patch set {patch_set.name}: {patch_set.title}")
@@ -214,7 +214,7 @@ def _misfits(plan: Plan) -> list[Outcome]:
 def _next_steps(situation: Situation, plans: Sequence[Plan], context: Context) -> Iterator[Block]:
     misfit = next((outcome for plan in plans for outcome in _misfits(plan)), None)
     made = [plan.removal for plan in plans if plan.by_hand]
-    if situation.standing is Standing.ADOPTABLE:
+    if situation.state is not None and not situation.is_recorded:
         steps = {"To adopt it": context.command("apply"), "To undo it": context.command("revert")}
     elif situation.state is not None and situation.is_reached and not situation.is_outdated:
         steps = {**train_step(situation), "To undo": context.command("revert")}

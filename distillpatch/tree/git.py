@@ -17,6 +17,9 @@ _NO_FETCHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 # In seconds; a repository whose files are FIFOs would have git wait for ever.
 _PATIENCE = 3
 
+# Modules are committed once, and again for each upgrade.
+_COMMITS = 10
+
 
 def uncommitted(root: Path, files: Mapping[str, bytes]) -> list[str]:
     """Return the files that are tracked by git and differ from the last commit.
@@ -39,19 +42,30 @@ def uncommitted(root: Path, files: Mapping[str, bytes]) -> list[str]:
     ]
 
 
-def committed(root: Path, paths: Iterable[str]) -> dict[str, bytes]:
-    """Return files as the last commit has them; those that it has not, or that are not here, are left out.
+def committed(root: Path, paths: Iterable[str], revision: str = "HEAD") -> dict[str, bytes]:
+    """Return files as a commit has them; those that it has not, or that are not here, are left out.
+
+    Args:
+        root: The folder that the paths are relative to.
+        paths: The files.
+        revision: The commit; the last one unless another is named.
+    """
+    contents = {}
+    for path, name in _names(root, paths, revision).items():
+        content = _ask(root, "cat-file", "blob", name)
+        if _blob(content, name) == name:
+            contents[path] = content
+    return contents
+
+
+def commits_of(root: Path, paths: Iterable[str]) -> list[str]:
+    """Return the commits that touched files, the latest first; a few, since each may be looked at.
 
     Args:
         root: The folder that the paths are relative to.
         paths: The files.
     """
-    contents = {}
-    for path, name in _names(root, paths).items():
-        content = _ask(root, "cat-file", "blob", name)
-        if _blob(content, name) == name:
-            contents[path] = content
-    return contents
+    return _ask(root, "rev-list", f"--max-count={_COMMITS}", "HEAD", "--", *paths).decode().split()
 
 
 def own_setting(name: str) -> str:
@@ -69,10 +83,10 @@ def own_setting(name: str) -> str:
     return answer.decode("utf-8", "replace").strip()
 
 
-def _names(root: Path, paths: Iterable[str]) -> dict[str, str]:
-    """Return git's names for the contents that files have in the last commit."""
+def _names(root: Path, paths: Iterable[str], revision: str = "HEAD") -> dict[str, str]:
+    """Return git's names for the contents that files have in a commit."""
     names = {}
-    for entry in _ask(root, "ls-tree", "-z", "HEAD", "--", *paths).decode("utf-8", "replace").split("\0"):
+    for entry in _ask(root, "ls-tree", "-z", revision, "--", *paths).decode("utf-8", "replace").split("\0"):
         facts, _, path = entry.partition("\t")
         if path:
             names[path] = facts.split()[2]

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from distillpatch.tree.files import cannot_be_imported, read_regular
 
+# What the modules that distillpatch adds to a package begin with, in every version.
+MARK = b"# Added by distillpatch"
+
 # No release has a module of a tenth of this; what is larger is data.
 _MAX_MODULE = 4 * 2**20
 

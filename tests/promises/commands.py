@@ -35,8 +35,8 @@ BREAKS = (
     Break(
         "uncommitted changes are told",
         COMMANDS,
-        "        return uncommitted(self.situation.checkout.root, before)\n",
-        "        return []\n",
+        "        return own and uncommitted(",
+        "        return [] and uncommitted(",
         "cli::uncommitted",
     ),
     Break(

@@ -107,7 +107,7 @@ BREAKS = (
     ),
     Break(
         "a patch set that is added takes no other away",
-        "distillpatch/commands.py",
+        "distillpatch/wanted.py",
         "return there if patch_set in there else (*there, patch_set)",
         "return (patch_set,)",
         "patch_sets::second_time",

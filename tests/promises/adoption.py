@@ -1,0 +1,74 @@
+"""Adoption: trees that were patched and have no state."""
+
+from __future__ import annotations
+
+from promises import Break
+
+ADOPTION = "distillpatch/adoption.py"
+COMMANDS = "distillpatch/commands.py"
+
+BREAKS = (
+    Break(
+        "what a clone was before is found in its past",
+        "distillpatch/tree/git.py",
+        '    return _ask(root, "rev-list",',
+        '    return [] and _ask(root, "rev-list",',
+        "adoption::clone_of_a_patched",
+    ),
+    Break(
+        "a commit is ours only if it holds what apply makes",
+        ADOPTION,
+        "    return changes if led else ()\n",
+        "    return changes\n",
+        "adoption::byte_more",
+    ),
+    Break(
+        "modules that are gone do not hide a patched tree",
+        ADOPTION,
+        "change.before is after[change.path] is None",
+        "False",
+        "adoption::git_clean",
+    ),
+    Break(
+        "a patched tree is known without its modules",
+        ADOPTION,
+        "    return bool(_added(now)) or any(",
+        "    return bool(_added(now)) or not any(",
+        "adoption::without_the_modules",
+    ),
+    Break(
+        "a module that people add by hand is not ours",
+        ADOPTION,
+        " - by_hand\n",
+        "\n",
+        "cli::made_by_hand",
+    ),
+    Break(
+        "a tree that lost its state is not taken for one that was never patched",
+        COMMANDS,
+        "return not self.wanted and not self.loss_of_state",
+        "return not self.wanted",
+        "cli::stripped",
+    ),
+    Break(
+        "a tree that lost its state has no diff",
+        COMMANDS,
+        '        """\n        self.require_state()\n        if self.state is None or',
+        '        """\n        if self.state is None or',
+        "cli::stripped",
+    ),
+    Break(
+        "a tree that lost its state is not explained as if it were pristine",
+        COMMANDS,
+        "    situation.require_state()\n",
+        "",
+        "cli::stripped",
+    ),
+    Break(
+        "what is committed with our lines is not called unsaved",
+        COMMANDS,
+        "        return own and uncommitted(",
+        "        return own or uncommitted(",
+        "adoption::clone_of_a_patched",
+    ),
+)
