@@ -99,6 +99,8 @@ def _pasts(checkout: Checkout, patch_set: PatchSet, now: Texts) -> Iterator[tupl
 
 def _between(before: Texts, after: Texts, patch_set: PatchSet, release: str) -> tuple[FileChange, ...]:
     """Return the changes of a patch set, if they lead from some files to others, of which modules may be gone again."""
+    if any(after[new_file.path] not in (new_file.content, None) for new_file in patch_set.new_files):
+        return ()  # of another version, and a plan takes its time
     try:
         changes = make_plan(patch_set, before, release).changes
     except DistillpatchError:
