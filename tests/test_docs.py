@@ -74,11 +74,20 @@ def test_the_readme_has_the_gains_that_were_measured(name: str) -> None:
     """In the table and under "Choosing": those of docs/learning.md, which `make learning` writes from its rows."""
     table, rest = page(name).split("**", 1)
     digits, stamps = (_measured(f"{data}, 128 images with labels") for data in ("digits", "stamps"))
-    images = _measured("digits, 128 images with labels and 896 without")
+    images, pictures = (
+        _measured(f"{data}, 128 images with labels and 896 without")["default"] for data in ("digits", "stamps")
+    )
     longer = _measured("digits, 128 images with labels and 896 without, 3,840 steps")
-    many = [_measured(f"{data}, 1,024 images with labels")["default"] for data in ("digits", "stamps")]
+    many = [
+        _measured(f"{regime} with labels{steps}")["default"]
+        for regime, steps in (
+            ("digits, 1,024 images", ""),
+            ("digits, 1,024 images", ", 3,840 steps"),
+            ("stamps, 1,024 images", ""),
+        )
+    ]
     arms = ("tutorial", "upstream's distill_model", "default")
-    shown = [*(digits[arm][0] for arm in arms), images["default"][0], *(stamps[arm][0] for arm in arms)]
+    shown = [*(digits[arm][0] for arm in arms), images[0], *(stamps[arm][0] for arm in arms)]
     gains = re.compile(r"[+-]0\.\d+ ± 0\.\d+")
     assert gains.findall(table) == shown
     assert re.findall(r"(?:of a gap of|相差) (0\.\d+)", table) == [digits["gap"][0], stamps["gap"][0]]
@@ -87,7 +96,7 @@ def test_the_readme_has_the_gains_that_were_measured(name: str) -> None:
     shares = [
         *(digits[arm][1] for arm in ("default", "tutorial", "soft 3")),
         *(f"{value:g}" for value in (round(int(share), -1), 100 * least, 100 * most)),
-        *(images["default"][1], digits["default"][1], longer["default"][1], many[1][1]),
+        *(images[1], digits["default"][1], longer["default"][1], pictures[1], many[2][1]),
     ]
     (choosing,) = re.findall(r"(?s)\n## (?:Choosing|怎样选择)\n.*?\n## ", rest)
     assert re.findall(r"(\d+) %", choosing) == shares
