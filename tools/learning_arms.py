@@ -89,6 +89,7 @@ PATCHED: dict[str, dict[str, Any]] = {
     "soft 1, frs 10, images times 3": soft(1.0, **FRS_10, **UNLABELLED, distill_images_ratio=3.0),
     "soft 1, frs 10": soft(1.0, **FRS_10),
     "soft 1, frs 10, cosine": soft(1.0, **FRS_10, distill_schedule="cosine"),
+    "soft 1, frs 10, cosine, images": soft(1.0, **FRS_10, **UNLABELLED, distill_schedule="cosine"),
     "soft 1, frs 10, eight layers": soft(1.0, **FRS_10, **EIGHT),
     "soft 1, frs 3, eight layers": soft(1.0, **FRS, **EIGHT),
     "frs 10": features(FRS_10),
