@@ -24,6 +24,9 @@ from distillpatch.tree.package import MARK
 
 Texts = Mapping[str, bytes | None]
 
+# What a release states of itself; the release of a commit may not be the one that is on disk.
+_VERSION = re.compile(rb"^__version__ = ['\"]([0-9A-Za-z.+-]+)['\"]", re.MULTILINE)
+
 
 def is_ours(patch_set: PatchSet, now: Texts) -> bool:
     """Return whether distillpatch, of whatever version, has patched these files: it names modules as nobody else does.
@@ -46,10 +49,10 @@ def _added(now: Texts) -> list[str]:
 def what_to_do(checkout: Checkout, now: Texts) -> str:
     """Return what to know, and to do, about a checkout that distillpatch has patched and that has no state."""
     state, added = f"{checkout.package.name}/{STATE_DIR}", _added(now)
-    restore = "restore the files from git"
+    restore = "restore the files from git (which has your own edits only if you committed them)"
     if added:
         modules = f"the modules that begin with {MARK.decode()!r} ({added[0]} and {len(added) - 1} more)"
-        restore = f"restore the other files from git and delete {modules}"
+        restore = f"{restore} and delete {modules}"
     return (
         f"this checkout was patched by distillpatch, but its state, the folder {state}, is not here: it was deleted, "
         "or did not come along with a copy or a clone. Nothing was written.\n"
@@ -70,15 +73,17 @@ def adopted(checkout: Checkout, patch_set: PatchSet, now: Texts) -> State | None
         DistillpatchError: If a file cannot be used.
         OSError: If a file cannot be read.
     """
-    pasts = _pasts(checkout, patch_set, now)
-    led = (_between(before, after, patch_set, checkout.release_name) for before, after in pasts)
-    changes = next(filter(None, led), ())
-    if not changes:
-        return None
+    for release, before, after in _pasts(checkout, patch_set, now):
+        if changes := _between(before, after, patch_set, checkout.release_name):
+            return _state(checkout, patch_set, now, release, changes)
+    return None
+
+
+def _state(checkout: Checkout, patch_set: PatchSet, now: Texts, release: str, changes: tuple[FileChange, ...]) -> State:
     return State(
         version=__version__,
         patch_sets=(AppliedSet(patch_set.name, patch_set.title, patch_set.digest, patch_set.files),),
-        release=checkout.release,
+        release=release,
         applied_at=_time_of(checkout, now),
         files=tuple(
             AppliedFile(change.path, change.before, change.after, _mode(checkout, change), None) for change in changes
@@ -86,15 +91,25 @@ def adopted(checkout: Checkout, patch_set: PatchSet, now: Texts) -> State | None
     )
 
 
-def _pasts(checkout: Checkout, patch_set: PatchSet, now: Texts) -> Iterator[tuple[Texts, Texts]]:
-    """Yield the files before and after the patch set was applied, perhaps: in git and on disk, or in two commits."""
+def _pasts(checkout: Checkout, patch_set: PatchSet, now: Texts) -> Iterator[tuple[str, Texts, Texts]]:
+    """Yield a release, and its files before and after the patch set was applied, perhaps.
+
+    That is in git and on disk, or around the last commit that brought the modules: what an earlier one brought was
+    taken out again, and is another story.
+    """
 
     def at(revision: str) -> Texts:
         return {**dict.fromkeys(now), **_as_on_disk(committed(checkout.root, now, revision), now)}
 
-    yield at("HEAD"), now
-    for commit in commits_of(checkout.root, [new_file.path for new_file in patch_set.new_files]):
-        yield at(f"{commit}^"), at(commit)
+    yield checkout.release, at("HEAD"), now
+    added = [new_file.path for new_file in patch_set.new_files]
+    for commit in commits_of(checkout.root, added):
+        before, after = at(f"{commit}^"), at(commit)
+        if any(after[path] for path in added) and not any(before[path] for path in added):
+            stated = f"{checkout.package.name}/__init__.py"
+            if release := _VERSION.search(committed(checkout.root, [stated], commit).get(stated, b"")):
+                yield release[1].decode(), before, after
+            return
 
 
 def _between(before: Texts, after: Texts, patch_set: PatchSet, release: str) -> tuple[FileChange, ...]:

@@ -144,6 +144,46 @@ def test_after_git_clean_the_modules_come_back(checkout: Checkout, committed: bo
     assert files(root) == before
 
 
+def test_a_release_that_came_since_is_not_overwritten(checkout: Checkout) -> None:
+    root, newer = checkout("8.4.0"), checkout("8.4.190")
+    repository(root)
+    invoke("apply", root)
+    commit(root)
+    shutil.rmtree(root / "ultralytics/.distillpatch")
+    for file in (newer / "ultralytics").rglob("*.py"):
+        there = root / file.relative_to(newer)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, there)
+    commit(root)
+    assert standing(root) == "overwritten"
+    assert invoke("revert", "--restore-original", root).exit_code == 0
+    for path in built_in().edited_files:
+        if (newer / path).exists():
+            assert (root / path).read_bytes() == (newer / path).read_bytes()
+
+
+def test_an_earlier_patching_that_was_undone_is_another_story(checkout: Checkout) -> None:
+    root = checkout("8.4.190")
+    repository(root)
+    for command in ("apply", "revert"):
+        invoke(command, root)
+        commit(root)
+    append(root / "ultralytics/engine/trainer.py", "MY_WORK = 1")
+    commit(root)
+    invoke("apply", root)
+    append(root / "ultralytics/engine/trainer.py", "# with the patch, in one commit")
+    commit(root)
+    assert standing(clone(root)) == "stateless"
+
+
+def test_what_apply_refuses_is_not_advised(pushed: Path) -> None:
+    root = clone(pushed)
+    append(root / "ultralytics/utils/AddLoss.py", "# mine")
+    assert invoke("apply", root).exit_code == 1
+    shown = invoke("status", root).stdout
+    assert "To adopt it" not in shown and "To undo it: distillpatch revert" in shown
+
+
 def test_each_module_says_whose_it_is() -> None:
     assert all(new_file.content.startswith(MARK) for new_file in built_in().new_files)
 
@@ -156,7 +196,11 @@ def test_without_the_modules_either_it_is_still_known(checkout: Checkout) -> Non
         (root / new_file.path).unlink()
     assert standing(root) == "stateless"
     told = invoke("revert", root)
-    assert told.exit_code == 1 and "; or restore the files from git; or install ultralytics 8.4.190" in told.stderr
+    assert (
+        told.exit_code == 1
+        and "; or restore the files from git (which has your own edits only if you committed them); or install"
+        in told.stderr
+    )
 
 
 def test_a_clone_without_the_past_is_refused_with_what_to_do(pushed: Path) -> None:

@@ -215,7 +215,8 @@ def _next_steps(situation: Situation, plans: Sequence[Plan], context: Context) -
     misfit = next((outcome for plan in plans for outcome in _misfits(plan)), None)
     made = [plan.removal for plan in plans if plan.by_hand]
     if situation.state is not None and not situation.is_recorded:
-        steps = {"To adopt it": context.command("apply"), "To undo it": context.command("revert")}
+        adopt = {} if situation.obstacle else {"To adopt it": context.command("apply")}
+        steps = {**adopt, "To undo it": context.command("revert")}
     elif situation.state is not None and situation.is_reached and not situation.is_outdated:
         steps = {**train_step(situation), "To undo": context.command("revert")}
     elif made and all(removal is not None and not removal.obstacles for removal in made):

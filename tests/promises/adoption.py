@@ -71,4 +71,25 @@ BREAKS = (
         "        return own or uncommitted(",
         "adoption::clone_of_a_patched",
     ),
+    Break(
+        "an adopted state has the release that was patched",
+        ADOPTION,
+        "        release=release,\n",
+        "        release=checkout.release,\n",
+        "adoption::came_since",
+    ),
+    Break(
+        "only the last commit that brought the modules is looked at",
+        ADOPTION,
+        "                yield release[1].decode(), before, after\n            return\n",
+        "                yield release[1].decode(), before, after\n",
+        "adoption::another_story",
+    ),
+    Break(
+        "what apply refuses is not advised",
+        "distillpatch/report/status.py",
+        '{} if situation.obstacle else {"To adopt it"',
+        '{"To adopt it"',
+        "adoption::not_advised",
+    ),
 )
