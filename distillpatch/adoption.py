@@ -1,7 +1,8 @@
 """A checkout that was patched, though no state says so: `diff | git apply` made it, say, or it is a clone of one.
 
-What it was before is what git has: in the last commit, if apply makes of that what is on disk, to the byte; or before a
-commit that holds, to the byte, what apply makes of the commit before it. Such a checkout may have been edited since.
+What it was before is what git has: in the last commit, if apply makes of that what is on disk, to the byte; or before
+the last commit that brought the modules, if that holds, to the byte, what apply makes of the commit before it. Such a
+checkout may have been edited since.
 """
 
 from __future__ import annotations
@@ -18,14 +19,12 @@ from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.places import STATE_DIR
 from distillpatch.ledger.state import AppliedFile, AppliedSet, State
 from distillpatch.tree.checkout import Checkout
+from distillpatch.tree.environment import version_in
 from distillpatch.tree.files import exists
-from distillpatch.tree.git import commits_of, committed
+from distillpatch.tree.git import commit_that_brought, committed
 from distillpatch.tree.package import MARK
 
 Texts = Mapping[str, bytes | None]
-
-# What a release states of itself; the release of a commit may not be the one that is on disk.
-_VERSION = re.compile(rb"^__version__ = ['\"]([0-9A-Za-z.+-]+)['\"]", re.MULTILINE)
 
 
 def is_ours(patch_set: PatchSet, now: Texts) -> bool:
@@ -73,8 +72,8 @@ def adopted(checkout: Checkout, patch_set: PatchSet, now: Texts) -> State | None
         DistillpatchError: If a file cannot be used.
         OSError: If a file cannot be read.
     """
-    for release, before, after in _pasts(checkout, patch_set, now):
-        if changes := _between(before, after, patch_set, checkout.release_name):
+    for release, past, after in _pasts(checkout, patch_set, now):
+        if changes := _changes(checkout, patch_set, past, after):
             return _state(checkout, patch_set, now, release, changes)
     return None
 
@@ -91,45 +90,40 @@ def _state(checkout: Checkout, patch_set: PatchSet, now: Texts, release: str, ch
     )
 
 
-def _pasts(checkout: Checkout, patch_set: PatchSet, now: Texts) -> Iterator[tuple[str, Texts, Texts]]:
-    """Yield a release, and its files before and after the patch set was applied, perhaps.
+def _pasts(checkout: Checkout, patch_set: PatchSet, now: Texts) -> Iterator[tuple[str, str, Texts]]:
+    """Yield a release, the commit before the patch set was applied to it, perhaps, and the files after that.
 
-    That is in git and on disk, or around the last commit that brought the modules: what an earlier one brought was
-    taken out again, and is another story.
+    These are on disk, or in the last commit that brought the modules: what an earlier one brought was taken out again,
+    and is another story. The release of that commit may not be the one that is on disk.
     """
-
-    def at(revision: str) -> Texts:
-        return {**dict.fromkeys(now), **_as_on_disk(committed(checkout.root, now, revision), now)}
-
-    yield checkout.release, at("HEAD"), now
-    added = [new_file.path for new_file in patch_set.new_files]
-    for commit in commits_of(checkout.root, added):
-        before, after = at(f"{commit}^"), at(commit)
-        if any(after[path] for path in added) and not any(before[path] for path in added):
-            stated = f"{checkout.package.name}/__init__.py"
-            if release := _VERSION.search(committed(checkout.root, [stated], commit).get(stated, b"")):
-                yield release[1].decode(), before, after
-            return
+    yield checkout.release, "HEAD", now
+    commit = commit_that_brought(checkout.root, [new_file.path for new_file in patch_set.new_files])
+    if commit is not None:
+        stated = f"{checkout.package.name}/__init__.py"
+        release = version_in(committed(checkout.root, [stated], commit).get(stated, b""))
+        if release is not None:
+            yield release, f"{commit}^", _at(checkout, commit, now)
 
 
-def _between(before: Texts, after: Texts, patch_set: PatchSet, release: str) -> tuple[FileChange, ...]:
-    """Return the changes of a patch set, if they lead from some files to others, of which modules may be gone again."""
+def _changes(checkout: Checkout, patch_set: PatchSet, past: str, after: Texts) -> tuple[FileChange, ...]:
+    """Return the changes of a patch set, if they lead from a commit to files, of which modules may be gone again."""
     if any(after[new_file.path] not in (new_file.content, None) for new_file in patch_set.new_files):
         return ()  # of another version, and a plan takes its time
     try:
-        changes = make_plan(patch_set, before, release).changes
+        changes = make_plan(patch_set, _at(checkout, past, after), checkout.release_name).changes
     except DistillpatchError:
         return ()
     led = all(after[change.path] == change.after or change.before is after[change.path] is None for change in changes)
     return changes if led else ()
 
 
-def _as_on_disk(texts: Mapping[str, bytes], now: Texts) -> dict[str, bytes]:
-    """Return texts with the line endings that git gave them when it wrote them to the disk."""
-    return {
-        path: text.replace(b"\n", b"\r\n") if b"\r\n" in (now[path] or b"") and b"\r\n" not in text else text
-        for path, text in texts.items()
+def _at(checkout: Checkout, revision: str, like: Texts) -> Texts:
+    """Return files as a commit has them, with the line endings that git gave these when it wrote them to the disk."""
+    texts = {
+        path: text.replace(b"\n", b"\r\n") if b"\r\n" in (like[path] or b"") and b"\r\n" not in text else text
+        for path, text in committed(checkout.root, like, revision).items()
     }
+    return {**dict.fromkeys(like), **texts}
 
 
 def _mode(checkout: Checkout, change: FileChange) -> int | None:

@@ -87,7 +87,15 @@ def version_of(package: Path, *, is_named: bool = False) -> str | None:
     Raises:
         OSError: The disk failed, so that it is unknown whether there is a package.
     """
-    version = constant(package / "__init__.py", "__version__", PermissionError if is_named else ())
+    return _printable(constant(package / "__init__.py", "__version__", PermissionError if is_named else ()))
+
+
+def version_in(module: bytes) -> str | None:
+    """Return the version that the text of a package's ``__init__.py`` states; only one that can be printed."""
+    return _printable(_literal(module, "__version__"))
+
+
+def _printable(version: object) -> str | None:
     return version if isinstance(version, str) and version.isprintable() else None
 
 
@@ -98,14 +106,21 @@ def constant(file: Path, name: str, refused: type[OSError] | tuple[()] = ()) -> 
         OSError: The disk failed, or the error is one of those that are refused.
     """
     try:
-        tree = parse(_content(file))
-        for node in tree.body:
-            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-                return ast.literal_eval(getattr(node, "value", node))
+        return _literal(_content(file), name)
     except OSError as error:
         if isinstance(error, refused) or not cannot_be_imported(error):
             raise
+    except (ValueError, MemoryError):
+        pass  # not a file
+    return None
+
+
+def _literal(module: bytes, name: str) -> object:
+    try:
+        for node in parse(module).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                return ast.literal_eval(getattr(node, "value", node))
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         pass  # not a module, or not a literal
     return None

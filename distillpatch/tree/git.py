@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from distillpatch.tree.programs import find_program
@@ -17,7 +17,7 @@ _NO_FETCHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 # In seconds; a repository whose files are FIFOs would have git wait for ever.
 _PATIENCE = 3
 
-# Modules are committed once, and again for each upgrade.
+# How many of the commits that touched files are looked at. Modules are committed once, and again for each upgrade.
 _COMMITS = 10
 
 
@@ -58,14 +58,16 @@ def committed(root: Path, paths: Iterable[str], revision: str = "HEAD") -> dict[
     return contents
 
 
-def commits_of(root: Path, paths: Iterable[str]) -> list[str]:
-    """Return the commits that touched files, the latest first; a few, since each may be looked at.
+def commit_that_brought(root: Path, paths: Sequence[str]) -> str | None:
+    """Return the last commit that has some of the files where the one before has none; None if none is found.
 
     Args:
         root: The folder that the paths are relative to.
         paths: The files.
     """
-    return _ask(root, "rev-list", f"--max-count={_COMMITS}", "HEAD", "--", *paths).decode().split()
+    commits = _ask(root, "rev-list", f"--max-count={_COMMITS}", "HEAD", "--", *paths).decode().split()
+    brought = (each for each in commits if _names(root, paths, each) and not _names(root, paths, f"{each}^"))
+    return next(brought, None)
 
 
 def own_setting(name: str) -> str:

@@ -11,8 +11,8 @@ BREAKS = (
     Break(
         "what a clone was before is found in its past",
         "distillpatch/tree/git.py",
-        '    return _ask(root, "rev-list",',
-        '    return [] and _ask(root, "rev-list",',
+        "    return next(brought, None)\n",
+        "    return None\n",
         "adoption::clone_of_a_patched",
     ),
     Break(
@@ -80,9 +80,9 @@ BREAKS = (
     ),
     Break(
         "only the last commit that brought the modules is looked at",
-        ADOPTION,
-        "                yield release[1].decode(), before, after\n            return\n",
-        "                yield release[1].decode(), before, after\n",
+        "distillpatch/tree/git.py",
+        "each for each in commits if",
+        "each for each in reversed(commits) if",
         "adoption::another_story",
     ),
     Break(
