@@ -263,8 +263,7 @@ class Reached:
         """The patched files that had changes that are not committed to git, which may take its time."""
         if self.run is None or self.run.state is None:
             return []
-        root = self.situation.checkout.root
-        changes = [change for change in self.situation.stack.changes if change.before is not None]
+        root, changes = self.situation.checkout.root, self.situation.stack.changes
         own = uncommitted(root, {change.path: change.before for change in changes if change.before is not None})
         # What was patched may be committed as well, with the user's changes.
         on_disk = {change.path: change.after for change in changes} | {c.path: c.before for c in self.run.changes}
