@@ -21,7 +21,7 @@ from distillpatch.ledger.state import AppliedFile, AppliedSet, State
 from distillpatch.tree.checkout import Checkout
 from distillpatch.tree.environment import version_in
 from distillpatch.tree.files import exists
-from distillpatch.tree.git import commit_that_brought, committed
+from distillpatch.tree.git import commit_that_brought, committed, obstacle
 from distillpatch.tree.package import MARK
 
 Texts = Mapping[str, bytes | None]
@@ -52,10 +52,12 @@ def what_to_do(checkout: Checkout, now: Texts) -> str:
     if added:
         modules = f"the modules that begin with {MARK.decode()!r} ({added[0]} and {len(added) - 1} more)"
         restore = f"{restore} and delete {modules}"
+    hint = obstacle(checkout.root)
+    ask = f"{hint}, since git may know what there was before; or " if hint else ""
     return (
         f"this checkout was patched by distillpatch, but its state, the folder {state}, is not here: it was deleted, "
         "or did not come along with a copy or a clone. Nothing was written.\n"
-        f"Do one of these first: copy {state} from where the checkout was patched; or {restore}; or install "
+        f"Do one of these first: {ask}copy {state} from where the checkout was patched; or {restore}; or install "
         f"{checkout.release_name} again."
     )
 

@@ -203,11 +203,22 @@ def test_without_the_modules_either_it_is_still_known(checkout: Checkout) -> Non
     )
 
 
+def test_many_commits_since_then_do_not_hide_it(pushed: Path) -> None:
+    root = clone(pushed)
+    for number in range(11):
+        append(root / "ultralytics/utils/AddLoss.py", f"# {number}")
+        commit(root)
+    assert standing(root) == "edited"
+
+
 def test_a_clone_without_the_past_is_refused_with_what_to_do(pushed: Path) -> None:
     root = clone(pushed, "--depth", "1")
     assert standing(root) == "stateless"
     told = invoke("revert", root)
     assert told.exit_code == 1 and "copy ultralytics/.distillpatch from where the checkout was patched" in told.stderr
+    assert "Do one of these first: run `git fetch --unshallow`, since git may know what there was before" in told.stderr
+    git(root, "fetch", "--quiet", "--unshallow")
+    assert standing(root) == "adoptable"
 
 
 @pytest.mark.parametrize("applied", RELEASES[:1], indirect=True)

@@ -13,7 +13,7 @@ import pytest
 from commanded import invoke
 
 from distillpatch import commands
-from distillpatch.tree.git import _NO_FETCHING, uncommitted
+from distillpatch.tree.git import _NO_FETCHING, obstacle, uncommitted
 from distillpatch.tree.programs import find_program
 
 FILES = {"p/a.py": b"a = 1\n", "p/b.py": b"b = 1\n"}
@@ -86,6 +86,18 @@ def test_no_repository_no_commit_no_git(tmp_path: Path, monkeypatch: pytest.Monk
     assert uncommitted(tmp_path, FILES) == []
 
 
+def test_what_keeps_git_from_telling_the_past(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert obstacle(repository / "p") is None
+    (repository / ".git" / "config").write_text("[core]\n\trepositoryformatversion = 9\n")
+    assert str(obstacle(repository / "p")).startswith(
+        "have git read the repository (it says: Expected git repo version"
+    )
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert obstacle(repository / "p") == "install git"
+
+
 @pytest.mark.parametrize(
     "setting", ["core.fsmonitor", "core.pager", "filter.x.clean", "diff.external", "alias.ls-tree"]
 )
@@ -94,6 +106,7 @@ def test_nothing_that_the_repository_names_is_run(repository: Path, tmp_path: Pa
     (repository / ".gitattributes").write_text("* filter=x diff=x\n")
     git(repository, "config", setting, f"touch {marker}")
     assert uncommitted(repository, {**FILES, "p/b.py": b"b = 2\n"}) == ["p/b.py"]
+    assert obstacle(repository) is None
     assert not marker.exists()
 
 

@@ -18,7 +18,7 @@ _NO_FETCHING = {"GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "none"}
 _PATIENCE = 3
 
 # How many of the commits that touched files are looked at. Modules are committed once, and again for each upgrade.
-_COMMITS = 10
+_COMMITS = 100
 
 
 def uncommitted(root: Path, files: Mapping[str, bytes]) -> list[str]:
@@ -68,6 +68,32 @@ def commit_that_brought(root: Path, paths: Sequence[str]) -> str | None:
     commits = _ask(root, "rev-list", f"--max-count={_COMMITS}", "HEAD", "--", *paths).decode().split()
     brought = (each for each in commits if _names(root, paths, each) and not _names(root, paths, f"{each}^"))
     return next(brought, None)
+
+
+def obstacle(root: Path) -> str | None:
+    """Return what to do so that git tells what there was in the past; None if nothing is in the way, or no repository.
+
+    Args:
+        root: A folder that is in a repository, perhaps.
+    """
+    git = find_program("git", root)
+    if git is None:
+        return "install git" if any((folder / ".git").exists() for folder in (root, *root.parents)) else None
+    command = [git, "-C", str(root), "rev-parse", "--is-shallow-repository"]
+    try:
+        answer = subprocess.run(
+            command,
+            env=os.environ | _NO_FETCHING | {"LC_ALL": "C"},
+            capture_output=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    if answer.stdout.strip() == b"true":
+        return "run `git fetch --unshallow`"
+    told = answer.stderr.decode("utf-8", "replace").partition("\n")[0].removeprefix("fatal: ")
+    return f"have git read the repository (it says: {told})" if told and "not a git repository" not in told else None
 
 
 def own_setting(name: str) -> str:

@@ -86,6 +86,27 @@ BREAKS = (
         "adoption::another_story",
     ),
     Break(
+        "a shallow clone is told how to get its past",
+        "distillpatch/tree/git.py",
+        'if answer.stdout.strip() == b"true":',
+        'if answer.stdout.strip() == b"maybe":',
+        "adoption::without_the_past",
+    ),
+    Break(
+        "many commits since then do not hide the one that brought the modules",
+        "distillpatch/tree/git.py",
+        "_COMMITS = 100",
+        "_COMMITS = 10",
+        "adoption::many_commits",
+    ),
+    Break(
+        "a git that cannot tell the past is told what it lacks",
+        "distillpatch/tree/git.py",
+        'told and "not a git',
+        'not told and "not a git',
+        "git::keeps_git",
+    ),
+    Break(
         "what apply refuses is not advised",
         "distillpatch/report/status.py",
         '{} if situation.obstacle else {"To adopt it"',
