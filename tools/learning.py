@@ -5,7 +5,8 @@
     python tools/learning.py check     # the default against alone, shorter: `make learning-check`
 
 A run that is done is a row in docs/learning/rows.jsonl, and is not run again; stop the command whenever you like. It
-runs one process a core; a second command beside it takes other runs.
+runs one process a core; a second command beside it takes other runs. With `--device 0` students learn on a GPU under
+AMP, each a process of its own; these rows lie in docs/learning/gpu.jsonl, since two machines are not to be compared.
 """
 
 from __future__ import annotations
@@ -56,51 +57,67 @@ import torch
 from ultralytics import YOLO, __version__
 
 def examine(weights):
-    box = YOLO(weights).val(data={exam!r}, imgsz={size}, device="cpu", workers=0, plots=False, batch=16).box
+    box = YOLO(weights).val(data={exam!r}, imgsz={size}, device={device!r}, workers=0, plots=False, batch=16).box
     return [round(float(box.map), 5), round(float(box.map50), 5)]
 
 report(versions={{"ultralytics": __version__, "torch": torch.__version__}})
+if {device!r} != "cpu":
+    report(gpu=torch.cuda.get_device_name())
 """
 
 MASTER_CODE = """
 final = examine({weights!r})
-report(map=final[0], map50=final[1], curve=[], cpu=0, wall=0)
+report(map=final[0], map50=final[1], curve=[], cpu=0, wall=0, steps=0)
 """
 
 CODE = """
 import time
 
 import torch
+from ultralytics.engine import trainer as upstream
+
+def now():
+    return time.process_time(), time.perf_counter()
 
 def begin(trainer):
-    clock[:] = time.process_time(), time.perf_counter()
+    begun[:] = now()
 
-def end(trainer):
-    clock[:] = [now - then for now, then in zip((time.process_time(), time.perf_counter()), clock)]
+def count(trainer):
+    cpu, wall = (end - start for end, start in zip(now(), begun))
+    counted.update(cpu=cpu, wall=wall, steps=(trainer.epoch + 1) * len(trainer.train_loader))
 
+# On a GPU, upstream downloads weights to look whether AMP is sound there.
+upstream.check_amp = lambda _: True
 {variant}
-clock = []
+begun, counted = [], {{}}
 student = YOLO({start!r})
 if {nudged!r}:
     with torch.no_grad():
         for parameter in student.model.parameters():
             parameter.mul_(1 + 1e-6 * torch.randn(parameter.shape))
 student.add_callback("on_train_start", begin)
-student.add_callback("on_train_epoch_end", lambda trainer: trainer.epoch + 1 == trainer.epochs and end(trainer))
+student.add_callback("on_train_epoch_end", count)
 student.train(**{arguments!r})
 
 final = examine({weights!r} + "/last.pt")
 curve = [examine({weights!r} + "/epoch%d.pt" % epoch)[0] for epoch in {points!r}]
-report(map=final[0], map50=final[1], curve=curve + final[:1] if curve else [], cpu=clock[0], wall=clock[1])
+report(map=final[0], map50=final[1], curve=curve + final[:1] if curve else [], **counted)
 """
 
 
 class Bench:
-    """What one command works with: the patches of this clone, and a place for its runs."""
+    """What one command works with: the patches of this clone, a device, and a place for its runs."""
 
-    def __init__(self, rows: Path) -> None:
-        """Look at the patches; they may change while the command works, and the patched tree does not."""
+    def __init__(self, rows: Path, device: str = "cpu", minutes: float = 0) -> None:
+        """Look at the patches; they may change while the command works, and the patched tree does not.
+
+        With some minutes, a run takes that long, and makes as many steps as it can.
+        """
         self.rows = rows
+        self.device = device
+        # One image of 96 px takes a GPU no longer than it takes to load it.
+        self.settings = {} if device == "cpu" else {"device": device, "amp": True, "workers": 1}
+        self.settings |= {"time": minutes / 60} if minutes else {}
         self.code = stage.code()
         self.trees = {True: stage.patched_tree(self.code), False: stage.pristine_tree()}
 
@@ -121,7 +138,8 @@ class Bench:
         """Make a run, and return its row."""
         data, folder = stage.data(job.data), stage.HOME / "runs" / job.slug
         shutil.rmtree(folder, ignore_errors=True)
-        script = EXAMINE.format(exam=str(data / f"{job.exam.replace('/', '-')}.yaml"), size=SIZE)
+        exam = str(data / f"{job.exam.replace('/', '-')}.yaml")
+        script = EXAMINE.format(exam=exam, size=SIZE, device=self.device)
         if job.arm in (MASTER, FIRST_MASTER):
             which = stage.teacher if job.arm == MASTER else stage.first_teacher
             script += MASTER_CODE.format(weights=str(which(job.data, job.lesson.teacher_epochs)))
@@ -144,6 +162,7 @@ class Bench:
         }
         arguments = {
             **_settings_of_a_student(job, data),
+            **self.settings,
             "project": str(folder),
             "save_period": pace,
             **{
@@ -157,7 +176,7 @@ class Bench:
             arguments=arguments,
             variant=VARIANTS.get(job.arm, ""),
             weights=str(folder / "run/weights"),
-            points=[pace * point for point in range(1, POINTS)] if job.seed in CURVES else [],
+            points=[pace * point for point in range(1, POINTS)] if job.seed in CURVES and not self.settings else [],
         )
 
     def _first_generation(self, job: Job, data: Path) -> Path:
@@ -166,22 +185,22 @@ class Bench:
         return stage.model(job.data, job._replace(arm="alone").slug, str(stage.start(job.data)), **arguments)
 
     def _row(self, job: Job, facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-        patched = job.arm in PATCHED
+        patched, steps = job.arm in PATCHED, facts["steps"] or job.lesson.steps
         return {
             **job._asdict(),
             "tuning": job.tuning,
             "map": facts["map"],
             "map50": facts["map50"],
             "curve": facts["curve"],
-            "steps": job.lesson.steps,
-            "cpu_seconds_per_step": round(facts["cpu"] / job.lesson.steps, 4),
-            "seconds_per_step": round(facts["wall"] / job.lesson.steps, 4),
+            "steps": steps,
+            "cpu_seconds_per_step": round(facts["cpu"] / steps, 4),
+            "seconds_per_step": round(facts["wall"] / steps, 4),
             "arguments": ARMS.get(job.arm, {}),
             "settings": settings,
             "patches": self.code.digest if patched else None,
             "commit": self.code.commit,
             "versions": {**facts["versions"], "python": platform.python_version()},
-            "machine": machine(),
+            "machine": machine(facts.get("gpu")),
             "date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M}",
         }
 
@@ -206,11 +225,11 @@ def _settings(path: Path) -> dict[str, Any]:
     return {key: value for key, value in found.items() if key not in ("distill_model", "distill_images")}
 
 
-def machine() -> str:
-    """Return the processor and the number of its cores that this machine gives."""
+def machine(gpu: str | None = None) -> str:
+    """Return the GPU, or else the processor, and the number of cores that this machine gives."""
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
+    return f"{gpu or (names[0] if names else platform.machine())}, {os.cpu_count()} cores"
 
 
 def main(arguments: list[str]) -> None:
@@ -222,21 +241,29 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--arm", action="append", choices=list(ARMS))
     parser.add_argument("--seed", action="append", type=int)
     parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--device", default="cpu", help="what students learn on: cpu, or a GPU, 0 for example")
+    parser.add_argument("--minutes", type=float, default=0, help="how long a run takes, instead of its steps")
+    parser.add_argument("--rows", type=Path, help="file of the rows, of which no page is written")
     chosen = parser.parse_args(arguments)
     if chosen.what == "check":
         check(chosen.processes)
         return
     if chosen.what == "run":
         names = chosen.data or ["digits"]
-        jobs = [Job(name, "all", MASTER, seed) for name in names for seed in (0, FIRST_TUNING_SEED)]
-        jobs += plan(names, chosen.regime or ["few"], chosen.arm or list(ARMS), chosen.seed or [0, 1, 2])
-        run_all(jobs, learning_rows.ROWS, chosen.processes)
+        jobs = list(plan(names, chosen.regime or ["few"], chosen.arm or list(ARMS), chosen.seed or [0, 1, 2]))
+        if chosen.rows or chosen.device != "cpu":
+            rows = chosen.rows or learning_rows.ROWS.with_name("gpu.jsonl")
+            run_all(jobs, Bench(rows, chosen.device, chosen.minutes), chosen.processes)
+            return
+        if chosen.minutes:
+            parser.error("--minutes needs --rows or a --device: all runs of docs/learning.md have the same steps")
+        masters = [Job(name, "all", MASTER, seed) for name in names for seed in (0, FIRST_TUNING_SEED)]
+        run_all(masters + jobs, Bench(learning_rows.ROWS), chosen.processes)
     write_page(learning_rows.read())
 
 
-def run_all(jobs: list[Job], rows: Path, processes: int) -> None:
+def run_all(jobs: list[Job], bench: Bench, processes: int) -> None:
     """Make the runs that are not done, some at a time."""
-    bench = Bench(rows)
     with ThreadPoolExecutor(processes) as pool:
         for future in [pool.submit(bench.run, job) for job in jobs]:
             future.result()
@@ -246,7 +273,7 @@ def check(processes: int) -> None:
     """Compare the default with alone, from fresh short runs, and exit with 1 if the default is worse for sure."""
     rows = stage.CLONE / "build/learning-check.jsonl"
     rows.unlink(missing_ok=True)
-    run_all(list(plan(["digits"], [CHECK], ["alone", DEFAULT], [0, 1, 2, 3])), rows, processes)
+    run_all(list(plan(["digits"], [CHECK], ["alone", DEFAULT], [0, 1, 2, 3])), Bench(rows), processes)
     maps = {(row["arm"], row["seed"]): row["map"] for row in learning_rows.read(rows)}
     gains = [value - maps["alone", seed] for (arm, seed), value in maps.items() if arm == DEFAULT]
     gain, margin = mean(gains), interval(gains)

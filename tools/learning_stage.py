@@ -51,7 +51,11 @@ def code() -> Code:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=CLONE, capture_output=True, text=True, check=True).stdout.strip()
+    """Return what git says; nothing if this is a copy without a repository, whose digest still tells what ran."""
+    try:
+        return subprocess.run(["git", *arguments], cwd=CLONE, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def pristine_tree() -> Path:
