@@ -100,6 +100,11 @@ PATCHED: dict[str, dict[str, Any]] = {
     "soft 3, teacher's assignment": soft(3.0),
     "soft 1, frs 10, ramp": soft(1.0, **FRS_10),
     "soft 1, frs 10, crossed": soft(1.0, **FRS_10),
+    "soft 1, frs 10, cosine to 0.3": soft(1.0, **FRS_10),
+    "soft 1, frs 10, cosine to 0.3, images": soft(1.0, **FRS_10, **UNLABELLED),
+    "soft 1, frs 10, late": soft(1.0, **FRS_10),
+    "soft 1, frs 10, late, images": soft(1.0, **FRS_10, **UNLABELLED),
+    "soft 1, frs 10, close 10": soft(1.0, **FRS_10, distill_close=10),
     # The default with other teachers, and with each of the other feature losses of the weight that it has by default.
     "online": soft(1.0, **FRS_10, distillonline=True),
     "ema, soft 0.3": soft(0.3, model_t="ema"),

@@ -67,6 +67,24 @@ def ramped(self):
 Distiller._schedule = ramped
 """
 
+# From a share of the run on, the losses fall as a cosine to a share of themselves.
+FALL = """
+import math
+from ultralytics.utils.distiller import Distiller
+
+schedule = Distiller._schedule
+
+def fallen(self):
+    counts, (step, steps) = schedule(self), self._step()
+    way = max(0, step / steps - {begin}) / (1 - {begin})
+    factor = {floor} + (1 - {floor}) * (1 + math.cos(math.pi * way)) / 2
+    return {{name: count * (factor if name != "online" else 1) for name, count in counts.items()}}
+
+Distiller._schedule = fallen
+"""
+TO_THIRD = FALL.format(begin=0.0, floor=0.3)
+LATE = FALL.format(begin=0.5, floor=0.1)
+
 # CrossKD (arXiv 2306.11369): the student's features, with the teacher's channels, go through the teacher's head, and
 # what comes out is compared with what the teacher puts out.
 CROSS = """
@@ -105,4 +123,8 @@ VARIANTS = {
     "soft 3, teacher's assignment": ASSIGNMENT,
     "soft 1, frs 10, ramp": RAMP,
     "soft 1, frs 10, crossed": CROSS,
+    "soft 1, frs 10, cosine to 0.3": TO_THIRD,
+    "soft 1, frs 10, cosine to 0.3, images": TO_THIRD,
+    "soft 1, frs 10, late": LATE,
+    "soft 1, frs 10, late, images": LATE,
 }
