@@ -4,9 +4,10 @@
     python tools/gpu.py measure [PAGE]       # there: any machine with CUDA, PyTorch and what ultralytics imports
     python tools/gpu.py                      # both
 
-Only build/gpu and tools/ are needed to measure, so they can be carried to a machine without a network. The page,
-docs/gpu.md by default, answers: is every loss finite under AMP, what does a step cost in seconds and memory, does it
-pay to give the teacher another memory layout or to compile it, and what does a student learn in a longer lesson.
+Only build/gpu, tools/ and what `make learning` has in the cache folder are needed to measure, so they can be carried to
+a machine without a network. The page, docs/gpu.md by default, answers: is every loss finite under AMP, what does a step
+cost in seconds and memory, does it pay to give the teacher another memory layout or to compile it, and what do students
+learn in a few minutes. All that was measured is kept in build/gpu/facts.json, also if a part fails, which ends with 1.
 `--device cpu` goes the same way in miniature: it shows that the script works, and measures nothing of interest.
 """
 
@@ -22,10 +23,12 @@ import time
 from argparse import ArgumentParser
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gpu_page import write_page
+from gpu_page import Facts, write_page
+from learning_arms import DEFAULT
 from training import QUICK, isolated_variables
 
 # Before each fact in what gpu_run.py prints.
@@ -43,16 +46,17 @@ class Size(NamedTuple):
     device: str
     releases: tuple[str, ...]
     steps: int  # of each loss under AMP, and of each kind of step
+    epochs: int  # in which these are made
     image: int
     batch: int
     pairs: tuple[tuple[str, str], ...]  # (teacher, student), of which steps are timed
-    lesson: int  # steps of a student's lesson
-    seeds: tuple[int, ...]
-    seconds: float  # for the lessons: they all end by then
+    seeds: tuple[int, ...]  # of the students
+    minutes: float  # for which each student learns
+    workers: int  # that load images for the steps that are timed
 
 
-GPU = Size("0", RELEASES, 50, 640, 32, (("s", "n"), ("l", "n")), 25_600, (0, 1, 2), 200)
-CPU = Size("cpu", RELEASES[-1:], 5, 64, 2, (("n", "n"),), 0, (), 0)
+GPU = Size("0", RELEASES, 50, 10, 640, 32, (("s", "n"), ("l", "n")), (0, 1, 2), 3.3, 8)
+CPU = Size("cpu", RELEASES[-1:], 5, 1, 64, 2, (("n", "n"),), (), 0, 0)
 
 KINDS = {
     "default": {"model_t": "teacher.pt"},
@@ -60,10 +64,12 @@ KINDS = {
     "upstream's distill_model": {"distill_model": "teacher.pt"},
 }
 
+STUDENTS = ("alone", DEFAULT)
+
 
 def prepare(size: Size, stage: Path) -> None:
     """Put all that is needed to measure into one folder."""
-    from digits import make_digits  # needs scikit-learn, which a machine with a GPU need not have
+    from digits import VALIDATION, make_digits  # needs scikit-learn, which a machine with a GPU need not have
     from releases import unpack
 
     shutil.rmtree(stage, ignore_errors=True)
@@ -71,80 +77,89 @@ def prepare(size: Size, stage: Path) -> None:
         tree = unpack(release, stage / release)
         apply = [sys.executable, "-m", "distillpatch", "apply", "--ultralytics-path", str(tree)]
         subprocess.run(apply, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    make_digits(stage / "digits", images=round(size.steps * size.batch / 0.8), size=min(size.image, 128))
-    if size.lesson:
-        _prepare_lesson(stage / "lesson")
+    images = size.steps // size.epochs * size.batch
+    make_digits(stage / "digits", images=round(images / (1 - VALIDATION)), size=min(size.image, 128))
+    if size.seeds:
+        _prepare_lesson()
 
 
-def _prepare_lesson(folder: Path) -> None:
-    """Copy the teacher, the start and the images of `make learning`."""
+def _prepare_lesson() -> None:
+    """Make what students need, in the cache folder: a teacher, a start, both releases, images."""
     import learning_stage
     from learning_arms import LESSONS
 
-    folder.mkdir(parents=True)
-    shutil.copy(learning_stage.teacher("digits", LESSONS["few"].teacher_epochs), folder / "teacher.pt")
-    shutil.copy(learning_stage.start("digits"), folder / "start.pt")
-    data = learning_stage.data("digits")
-    for kind in ("images", "labels"):
-        for part in ("few", "exam", "glance"):
-            shutil.copytree(data / kind / part, folder / kind / part)
-    names = "names: ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']\n"
-    (folder / "few.yaml").write_text(f"train: images/few\nval: images/glance\n{names}", encoding="utf-8")
-    (folder / "exam.yaml").write_text(f"train: images/exam\nval: images/exam\n{names}", encoding="utf-8")
+    learning_stage.teacher("digits", LESSONS["few"].teacher_epochs)
+    learning_stage.start("digits")
+    learning_stage.patched_tree(learning_stage.code())
 
 
-def measure(size: Size, stage: Path) -> dict[str, list[dict[str, Any]]]:
-    """Measure every part, and return what was found by part."""
+def measure(size: Size, stage: Path) -> Found:
+    """Measure every part: what is timed alone, and then, beside each other, what is not."""
+    found = Found(stage)
     amp = size.device != "cpu"
     steps = {**QUICK, "device": size.device, "amp": amp, "data": str(stage / "digits/data.yaml"), "val": False}
+    steps["epochs"] = size.epochs
     small = {**steps, "imgsz": min(size.image, 128), "batch": size.batch, "project": str(stage / "runs")}
-    large = {**small, "imgsz": size.image, "cache": "ram"}
+    # Steps are timed without loading their images, which would only take time.
+    large = {**small, "imgsz": size.image, "cache": "ram", "mosaic": 0.0, "workers": size.workers}
     newest = size.releases[-1]
-    found: dict[str, list[dict[str, Any]]] = {"finite": [], "cost": [], "layouts": [], "learn": []}
-    for release in size.releases:
-        for fact in _call(stage, release, "finite", settings=small, teacher=f"yolov8{size.pairs[0][0]}.yaml"):
-            found["finite"].append({"release": release, **fact})
     for teacher, student in size.pairs:
         models = {"teacher": f"yolov8{teacher}.yaml", "student": f"yolov8{student}.yaml"}
-        found["cost"] += _call(stage, newest, "cost", settings=large, kinds=KINDS, **models)
-    found["layouts"] = _call(stage, newest, "layouts", settings=large, teacher=models["teacher"], compiled=amp)
-    if size.lesson:
-        found["learn"] = _learn(size, stage, newest)
+        found.add("cost", newest, settings=large, kinds=KINDS, **models)
+    found.add("layouts", newest, settings=large, teacher=models["teacher"], compiled=amp)
+    finite = partial(found.add, "finite", settings=small, teacher="yolov8n.yaml")
+    calls = [partial(finite, release) for release in size.releases]
+    if size.seeds:
+        calls.append(partial(found.learn, size))
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for done in [pool.submit(call) for call in calls]:
+            done.result()
     return found
 
 
-def _learn(size: Size, stage: Path, release: str) -> list[dict[str, Any]]:
-    """Train all students beside each other, for as long as there is: one of 96 px leaves most of a GPU idle."""
-    folder = stage / "lesson"
-    epochs = size.lesson * 16 // 128
-    # "time" is in hours, and takes the place of the epochs: the schedule is fitted to what can be done by then.
-    common = {**QUICK, "imgsz": 96, "batch": 16, "nbs": 16, "optimizer": "AdamW", "lr0": 0.003, "cos_lr": True}
-    common.update(epochs=epochs, time=size.seconds / 3600, device=size.device, amp=True, cache="ram", val=False)
-    common.update(mosaic=0.0, translate=0.1, scale=0.3, fliplr=0.0, warmup_epochs=0.5, data=str(folder / "few.yaml"))
-    jobs = []
-    for seed in size.seeds:
-        for name, arguments in {"alone": {}, "default": {"model_t": str(folder / "teacher.pt")}}.items():
-            settings = {**common, "seed": seed, "name": f"{name}-{seed}", "project": str(stage / "runs/learn")}
-            options = {"settings": settings, "start": str(folder / "start.pt"), "exam": str(folder / "exam.yaml")}
-            jobs.append({**options, "arguments": arguments})
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        parts = pool.map(lambda job: _call(stage, release, "learn", **job), jobs)
-        return [fact for part in parts for fact in part]
+class Found:
+    """What was measured, by part, and what could not be."""
+
+    def __init__(self, stage: Path) -> None:
+        """Begin with nothing."""
+        self.stage = stage
+        self.facts: dict[str, Facts] = {"finite": [], "cost": [], "layouts": [], "learn": []}
+        self.failures: list[str] = []
+
+    def add(self, part: str, release: str, **options: Any) -> None:
+        """Measure a part in a process that imports a release; what it found before it failed counts."""
+        folder = self.stage / "work" / f"{part}-{release}-{time.monotonic_ns()}"
+        folder.mkdir(parents=True)
+        environment = isolated_variables(self.stage / release, folder / "config")
+        if options["settings"]["device"] != "cpu":
+            environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // 8))
+        done = _run("gpu_run.py", part, json.dumps(options), cwd=folder, env=environment)
+        lines = (line.partition(MARK)[2] for line in done.stdout.splitlines())
+        facts = [{"release": release, **json.loads(line)} for line in lines if line]
+        self._keep(part, f"{part} with {release}", facts, done)
+
+    def learn(self, size: Size) -> None:
+        """Teach all students at once, by the runs of `make learning`: one of 96 px leaves most of a GPU idle."""
+        rows = self.stage / "rows.jsonl"
+        rows.unlink(missing_ok=True)
+        options = {"--device": [size.device], "--rows": [str(rows)], "--minutes": [size.minutes], "--arm": STUDENTS}
+        options |= {"--seed": size.seeds, "--processes": [len(size.seeds) * len(STUDENTS)]}
+        arguments = [str(part) for name, values in options.items() for value in values for part in (name, value)]
+        done = _run("learning.py", "run", *arguments)
+        facts = [json.loads(line) for line in rows.read_text().splitlines()] if rows.exists() else []
+        self._keep("learn", "the students", facts, done)
+
+    def _keep(self, part: str, called: str, facts: Facts, done: subprocess.CompletedProcess[str]) -> None:
+        self.facts[part] += facts
+        if done.returncode:
+            self.failures.append(called)
+            print(f"gpu: failed: {called}\n{(done.stdout + done.stderr)[-3000:]}", file=sys.stderr)
+        (self.stage / "facts.json").write_text(json.dumps(self.facts, indent=1), encoding="utf-8")
 
 
-def _call(stage: Path, release: str, part: str, **options: Any) -> list[dict[str, Any]]:
-    """Run a part in a process that imports a release, and return what it measured."""
-    folder = stage / "work" / f"{part}-{release}-{time.monotonic_ns()}"
-    folder.mkdir(parents=True)
-    environment = isolated_variables(stage / release, folder / "config")
-    if options["settings"]["device"] != "cpu":
-        environment["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // 8))
-    command = [sys.executable, str(Path(__file__).with_name("gpu_run.py")), part, json.dumps(options)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"gpu: {part} failed with {release}:\n{(done.stdout + done.stderr)[-3000:]}")
-    lines = (line.partition(MARK)[2] for line in done.stdout.splitlines())
-    return [json.loads(line) for line in lines if line]
+def _run(script: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
 def machine(device: str) -> str:
@@ -176,7 +191,9 @@ def main(arguments: list[str]) -> None:
     if chosen.what != "prepare":
         started = time.monotonic()
         found = measure(size, chosen.stage)
-        write_page(chosen.page, found, machine(size.device), size._asdict(), time.monotonic() - started)
+        write_page(chosen.page, found.facts, machine(size.device), size._asdict(), time.monotonic() - started)
+        if found.failures:
+            raise SystemExit(f"gpu: failed, and not on the page: {', '.join(found.failures)}; see above")
 
 
 if __name__ == "__main__":
