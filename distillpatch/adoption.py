@@ -48,17 +48,19 @@ def _added(now: Texts) -> list[str]:
 def what_to_do(checkout: Checkout, now: Texts) -> str:
     """Return what to know, and to do, about a checkout that distillpatch has patched and that has no state."""
     state, added = f"{checkout.package.name}/{STATE_DIR}", _added(now)
-    restore = "restore the files from git (which has your own edits only if you committed them)"
-    if added:
-        modules = f"the modules that begin with {MARK.decode()!r} ({added[0]} and {len(added) - 1} more)"
-        restore = f"{restore} and delete {modules}"
+    modules = f"the modules that begin with {MARK.decode()!r} ({added[0]} and {len(added) - 1} more)" if added else ""
     hint = obstacle(checkout.root)
-    ask = f"{hint}, since git may know what there was before; or " if hint else ""
+    ways = [
+        f"{hint}, since git may know what there was before" if hint else "",
+        f"copy {state} from where the checkout was patched",
+        "restore the files from git (which has your own edits only if you committed them)"
+        + (f" and delete {modules}" if modules else ""),
+        f"install {checkout.release_name} again",
+    ]
     return (
         f"this checkout was patched by distillpatch, but its state, the folder {state}, is not here: it was deleted, "
-        "or did not come along with a copy or a clone. Nothing was written.\n"
-        f"Do one of these first: {ask}copy {state} from where the checkout was patched; or {restore}; or install "
-        f"{checkout.release_name} again."
+        "or did not come along with a copy or a clone. Nothing was written.\nDo one of these first:"
+        + "".join(f"\n- {way}" for way in ways if way)
     )
 
 

@@ -198,7 +198,7 @@ def test_without_the_modules_either_it_is_still_known(checkout: Checkout) -> Non
     told = invoke("revert", root)
     assert (
         told.exit_code == 1
-        and "; or restore the files from git (which has your own edits only if you committed them); or install"
+        and "\n- restore the files from git (which has your own edits only if you committed them)\n- install"
         in told.stderr
     )
 
@@ -216,7 +216,7 @@ def test_a_clone_without_the_past_is_refused_with_what_to_do(pushed: Path) -> No
     assert standing(root) == "stateless"
     told = invoke("revert", root)
     assert told.exit_code == 1 and "copy ultralytics/.distillpatch from where the checkout was patched" in told.stderr
-    assert "Do one of these first: run `git fetch --unshallow`, since git may know what there was before" in told.stderr
+    assert "\n- run `git fetch --unshallow`, since git may know what there was before\n" in told.stderr
     git(root, "fetch", "--quiet", "--unshallow")
     assert standing(root) == "adoptable"
 

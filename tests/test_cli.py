@@ -459,7 +459,7 @@ def test_a_checkout_that_was_stripped_of_its_record(checkout: Checkout) -> None:
             assert (
                 "delete the modules that begin with '# Added by distillpatch' (ultralytics/utils/AddLoss.py and" in told
             )
-            assert "; or install ultralytics 8.2.50 again.\n" in told
+            assert "\n- install ultralytics 8.2.50 again\n" in told
     status = done("status", "--ultralytics-path", root)
     assert "ultralytics 8.2.50: patched by distillpatch, but its state is not here\n" in status
     assert "by hand" not in status and "is not here: it was deleted, or did not come along" in status
@@ -473,7 +473,7 @@ def test_what_it_says_about_a_lost_state_helps(checkout: Checkout) -> None:
     done("apply", "--ultralytics-path", root)
     state = root / "ultralytics/.distillpatch"
     kept = shutil.move(state, root.parent / "state")
-    assert "; or install" in refused("revert", "--ultralytics-path", root)
+    assert "\n- install" in refused("revert", "--ultralytics-path", root)
     shutil.copytree(kept, state)
     done("revert", "--ultralytics-path", root)
     assert everything(root) == before
