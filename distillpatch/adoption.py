@@ -34,27 +34,35 @@ def is_ours(patch_set: PatchSet, now: Texts) -> bool:
         patch_set: The patch set that it has applied, perhaps.
         now: The content of ``paths(patch_set)``.
     """
+    return bool(_added(now) or _importing(patch_set, now))
+
+
+def _added(now: Texts) -> list[str]:
+    """Return the modules that begin as ours do."""
+    return sorted(path for path, content in now.items() if (content or b"").startswith(MARK))
+
+
+def _importing(patch_set: PatchSet, now: Texts) -> list[str]:
+    """Return the files that import a module of ours."""
     by_hand = {made.path for modification in patch_set.modifications for made in modification.hand_made_files}
     ours = {new_file.path for new_file in patch_set.new_files} - by_hand
     names = (re.escape(path.removesuffix(".py").replace("/", ".")).encode() for path in ours)
     imported = re.compile(rb"^[ \t]*from (?:" + b"|".join(names) + rb") import ", re.MULTILINE)
-    return bool(_added(now)) or any(imported.search(now[path] or b"") for path in patch_set.edited_files)
+    return [path for path in patch_set.edited_files if imported.search(now[path] or b"")]
 
 
-def _added(now: Texts) -> list[str]:
-    return sorted(path for path, content in now.items() if (content or b"").startswith(MARK))
-
-
-def what_to_do(checkout: Checkout, now: Texts) -> str:
+def what_to_do(checkout: Checkout, patch_set: PatchSet, now: Texts) -> str:
     """Return what to know, and to do, about a checkout that distillpatch has patched and that has no state."""
     state, added = f"{checkout.package.name}/{STATE_DIR}", _added(now)
     modules = f"the modules that begin with {MARK.decode()!r} ({added[0]} and {len(added) - 1} more)" if added else ""
+    left = ", ".join(_importing(patch_set, now))
     hint = obstacle(checkout.root)
     ways = [
         f"{hint}, since git may know what there was before" if hint else "",
         f"copy {state} from where the checkout was patched",
         "restore the files from git (which has your own edits only if you committed them)"
         + (f" and delete {modules}" if modules else ""),
+        f"remove distillpatch's lines from {left} by hand" if left and not added else "",
         f"install {checkout.release_name} again",
     ]
     return (

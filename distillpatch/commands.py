@@ -290,7 +290,7 @@ def examine(
         now = {path: current(checkout.package, path) for path in paths(built_in())}
         if is_ours(built_in(), now):
             state = adopted(checkout, built_in(), now)
-            loss_of_state = None if state else what_to_do(checkout, now)
+            loss_of_state = None if state else what_to_do(checkout, built_in(), now)
     return Situation(checkout, state, wanted(state), edited, replace_hand_edits, state is recorded, loss_of_state)
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distillpatch import __version__
+from distillpatch.adoption import is_ours
+from distillpatch.engine.plan import paths
 from distillpatch.errors import DistillpatchError
+from distillpatch.patch_sets import built_in
 from distillpatch.tree.checkout import NEWEST_TESTED, is_newer_than_tested, locate
 from distillpatch.tree.environment import Place, first_holding, import_places, read_text, version_of
-from distillpatch.tree.package import MARK
 
 _OLDEST_TORCH = (1, 13)
 _OLDEST_PYTHON = (3, 8)
@@ -89,10 +91,9 @@ def _ultralytics(places: Sequence[Place]) -> Iterator[Finding]:
 def _patched_by(package: Path) -> str:
     if (package / ".distillpatch" / "state.json").is_file():
         return "yes, by distillpatch; see distillpatch status"
-    added = package / "utils" / "AddLoss.py"
-    if not added.is_file():
-        return "no"
-    return "by distillpatch, but its state is not here" if read_text(added).startswith(MARK.decode()) else "by hand"
+    if is_ours(built_in(), {path: read_text(package.parent / path).encode() for path in paths(built_in())}):
+        return "by distillpatch, but its state is not here"
+    return "by hand" if (package / "utils" / "AddLoss.py").is_file() else "no"
 
 
 def _python(folders: Sequence[Path]) -> Finding:

@@ -196,11 +196,9 @@ def test_without_the_modules_either_it_is_still_known(checkout: Checkout) -> Non
         (root / new_file.path).unlink()
     assert standing(root) == "stateless"
     told = invoke("revert", root)
-    assert (
-        told.exit_code == 1
-        and "\n- restore the files from git (which has your own edits only if you committed them)\n- install"
-        in told.stderr
-    )
+    assert told.exit_code == 1
+    assert "\n- restore the files from git (which has your own edits only if you committed them)\n- rem" in told.stderr
+    assert "ultralytics/utils/plotting.py, ultralytics/engine/model.py by hand\n- install ultralytics" in told.stderr
 
 
 def test_many_commits_since_then_do_not_hide_it(pushed: Path) -> None:

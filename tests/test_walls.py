@@ -44,7 +44,7 @@ LEVELS = {
     "commands": ("errors", "change", "engine", "tree", "ledger", "adoption", "patch_sets", "wanted"),
     # Where things are on disk now, and what of this machine matters.
     "disk_lines": ("alignment", "engine", "ledger", "commands"),
-    "doctor": ("errors", "tree"),
+    "doctor": ("errors", "engine", "tree", "adoption", "patch_sets"),
     # Sentences, tables, diffs.
     "report": (
         *("errors", "change", "engine", "tree", "ledger", "patch_sets", "commands", "disk_lines"),
