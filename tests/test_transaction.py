@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -1260,6 +1261,34 @@ def test_a_package_that_is_gone_is_no_package_at_work(tmp_path: Path) -> None:
     shutil.rmtree(package)
     with pytest.raises(TransactionError, match="No such file or directory"), lock(package, RELEASE, wait=60):
         pass
+
+
+def test_a_folder_that_goes_after_any_look_at_it_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when another process is done at that moment."""
+    package = plant(tmp_path)
+    folder = package / ".distillpatch"
+    lstat, looks, goes_after = os.lstat, 0, 0
+
+    def finish_meanwhile(place: str | Path) -> os.stat_result:
+        nonlocal looks
+        status = lstat(place)
+        if Path(place) == folder:
+            looks += 1
+            if looks == goes_after:
+                with suppress(OSError):  # this process's own lock is in it by then
+                    folder.rmdir()
+        return status
+
+    monkeypatch.setattr(os, "lstat", finish_meanwhile)
+    while looks >= goes_after:
+        folder.mkdir()
+        looks, goes_after = 0, goes_after + 1
+        assert recover(package, RELEASE) is None
+        folder.mkdir(exist_ok=True)
+        with lock(package, RELEASE):
+            assert lock_text(package)
+        assert not folder.exists()
+    assert goes_after > 3
 
 
 def test_many_processes_work_one_at_a_time(tmp_path: Path) -> None:

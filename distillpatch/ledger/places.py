@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from distillpatch.errors import DistillpatchError
-from distillpatch.tree.files import NotRegularError, exists, is_folder, is_link, link_text, read_regular, walk
+from distillpatch.tree.files import NotRegularError, exists, is_folder, is_link, link_text, look, read_regular, walk
 
 STATE_DIR = ".distillpatch"
 STATE_FILE = "state.json"
@@ -137,7 +138,8 @@ def state_dir(package_dir: Path) -> Path:
         OSError: It cannot be looked at.
     """
     folder = package_dir / STATE_DIR
-    if exists(folder) and not is_folder(folder):
+    status = look(folder)  # once: between two looks another process that is done may remove the folder
+    if status is not None and not stat.S_ISDIR(status.st_mode):
         raise StateError(f"{folder} should be a folder of distillpatch's own, and is not: move it away.")
     return folder
 

@@ -50,10 +50,10 @@ class Settled:
 
 def is_tidy(package_dir: Path) -> bool:
     """Return whether no folder of distillpatch's exists, or one in which no process is at work, or was as it died."""
-    folder = state_dir(package_dir)
-    if not exists(folder):
+    try:
+        names = set(names_in(state_dir(package_dir)))
+    except FileNotFoundError:
         return True
-    names = set(names_in(folder))
     return bool(names) and names.isdisjoint({RUN, LOCK})
 
 

@@ -22,6 +22,20 @@ BREAKS = (
         "transaction::happens or changed",
     ),
     Break(
+        "a folder that another process removes meanwhile is no foreign one",
+        PLACES,
+        "    if status is not None and not stat.S_ISDIR(status.st_mode):\n",
+        "    if exists(folder) and not is_folder(folder):\n",
+        "transaction::goes_after",
+    ),
+    Break(
+        "a folder that goes before its names are read needs no recovery",
+        RECOVERY,
+        "    except FileNotFoundError:\n        return True\n",
+        "    except BlockingIOError:\n        return True\n",
+        "transaction::goes_after",
+    ),
+    Break(
         "a run that fails is undone",
         TRANSACTION,
         "        return settle(held.package_dir, held.release)\n",
