@@ -10,16 +10,17 @@ from pathlib import Path
 import torch
 import torch.nn as nn
 
-from .AddLoss import FeatureLoss, distill_weight, full_precision
+from .AddLoss import FeatureLoss, full_precision
 from .distill_columns import TERMS
 from .distill_features import Watch, active_branches
-from .distill_gradient import measure_shares, warmup_steps
+from .distill_gradient import measure_shares
 from .distill_images import ImageStream
 from .distill_models import de_parallel
 from .distill_optimizer import BeforeSteps
 from .distill_outcome import tell_outcome
 from .distill_pairs import Classes, channels, check_pair, choose_layers, classes_by_number, common_branches
 from .distill_response import RESPONSE_LOSSES, confidences
+from .distill_schedule import Schedule
 from .distill_setup import read_checkpoint, replacing
 from .distill_teachers import make_teacher
 
@@ -47,6 +48,7 @@ class Distiller:
     def __init__(self, trainer):
         self.trainer = trainer
         self.epoch = -1  # that was last begun
+        self.open = True  # whether the teacher teaches in it
         self.shares = []  # lines on what share of the student's gradient it sends, once they are measured
         self.told = 0  # how many of them were logged
         self.args = args = trainer.args
@@ -55,6 +57,7 @@ class Distiller:
         student, teacher = de_parallel(trainer.model), trainer.model_t
         check_pair(student, teacher)
         self.teacher = make_teacher(trainer)
+        self.schedule = Schedule(trainer, self.teacher)
         layers_s, layers_t, branches, self.classes = [], [], [], Classes([], [], "")
         if args.distill_feat_type != "none":
             layers_s, layers_t = choose_layers(student, teacher, args.distill_layers, eight=self.tutorial)
@@ -129,6 +132,9 @@ class Distiller:
         if trainer.start_epoch < trainer.epoch == self.epoch:
             self._restore(trainer.wdir)
         self.tell()
+        was_open, self.open = self.open, self.schedule.is_open()
+        if was_open and not self.open:
+            LOGGER.info(f"Distillation: ends here, distill_close={self.args.distill_close}; the labels alone teach on")
         self.teacher.start_epoch(first=self.epoch < 0)
         self.epoch = trainer.epoch
         trainer.distill_items.restart()
@@ -143,12 +149,8 @@ class Distiller:
     def watch(self):
         """Prepare for the student's forward pass, in which its feature maps and head outputs are caught."""
         self.watch_teacher.stop()
-        if self.is_open():
+        if self.open:
             self.watch_student.start(self.trainer.model)
-
-    def is_open(self):
-        """Return whether the teacher teaches in this epoch: it may end before training does."""
-        return self.trainer.epoch < self.trainer.epochs - self.args.distill_close
 
     def loss(self, batch):
         """Return what distillation adds to the loss of one batch; one forward pass of the teacher is made.
@@ -164,32 +166,26 @@ class Distiller:
             (torch.Tensor | int): A scalar in float32, scaled as the task loss is; 0 in the epochs without distillation.
         """
         self.before_steps.watch(self.trainer.optimizer)
-        if not self.is_open():
+        if not self.open:
+            self._note(dict.fromkeys(TERMS, 0.0))
             return 0
         size, terms = self._terms(batch)
         terms = {name: value * self.weights[name] for name, value in terms.items()}
         # Without the graph, which is upstream's to let go of: also where memory has run out, for a smaller batch.
         values = {name: term.detach() if isinstance(term, torch.Tensor) else term for name, term in terms.items()}
-        for name, value in values.items():
-            setattr(self.trainer, TERMS[name].attribute, value)
         scale = self._scale(size)
         terms = {name: term * scale[name] for name, term in terms.items()}
-        if not self.shares and self._is_warm():
+        if not self.shares and self.schedule.is_warm():
             of_student = {k: v for k, v in terms.items() if k != "online" and _has_graph(v)}
             self.shares = measure_shares(self.trainer, of_student)
-        self.trainer.distill_items.add({TERMS[name].column: value for name, value in values.items()})
+        self._note(values)
         return sum(terms.values())
 
-    def _is_warm(self):
-        """Return whether this process reports on this step: after the warm-up, when the teacher has its full weight."""
-        step, steps = self._step()
-        after = min(warmup_steps(self.args, steps // self.trainer.epochs), steps - 1)
-        return RANK in (-1, 0) and step >= after and (self.teacher.trust(step / steps) > 0.99 or step == steps - 1)
-
-    def _step(self):
-        """Return the number of this step in the run, from 0 on, and the number of all of them."""
-        nb = len(self.trainer.train_loader)
-        return self.trainer.epoch * nb + self.trainer.distill_items.batches, self.trainer.epochs * nb
+    def _note(self, values):
+        """Set the terms of one batch, by name, as the trainer's attributes, and take them into the means."""
+        for name, value in values.items():
+            setattr(self.trainer, TERMS[name].attribute, value)
+        self.trainer.distill_items.add({TERMS[name].column: value for name, value in values.items()})
 
     def _scale(self, size):
         """Return by what each term is multiplied beside its weight.
@@ -207,20 +203,9 @@ class Distiller:
             size *= torch.distributed.get_world_size()
         return {"feature": size, "online": 1, "logit": size}
 
-    def _schedule(self):
-        """Return how much feature and response loss count at this step of the run."""
-        step, steps = self._step()
-        feature = logit = self.teacher.trust(step / steps)
-        if self.args.distill_schedule == "cosine":
-            feature = logit = logit * distill_weight(step, steps)
-        elif self.args.distill_schedule == "epoch":  # the tutorial's: within each epoch, the feature loss alone
-            nb = len(self.trainer.train_loader)
-            feature *= distill_weight(step % nb, nb)
-        return {"feature": feature, "online": 1, "logit": logit}
-
     def _terms(self, batch):
         """Return the number of images, and the terms by name, before they are weighted and scaled."""
-        schedule, size = self._schedule(), len(batch["img"])
+        counts, size = self.schedule.counts(), len(batch["img"])
         teacherloss, *caught_t = self.teacher.ask(batch, self.watch_teacher)
         terms = self._compare(*self.watch_student.take(), *caught_t)
         if self.images:
@@ -229,7 +214,7 @@ class Distiller:
             terms = {name: (terms[name] * size + more[name] * len(images)) / total for name in terms}
             size = total
         terms["online"] = teacherloss
-        return size, {name: terms[name] * schedule[name] for name in TERMS}
+        return size, {name: terms[name] * counts[name] for name in TERMS}
 
     def _look(self, images):
         """Have both models look at images without labels, and return what is caught of the student and of the teacher.

@@ -153,6 +153,9 @@ CASES = {
         r"distillonline: expected a teacher that learns, not the student's average, model_t=ema",
     ),
     "end": Case("model_t=teacher, distill_close=-1", "ValueError", r"distill_close=-1: expected a number of epochs"),
+    "an end before the beginning": Case(
+        "model_t=teacher, epochs=3, distill_close=3", "ValueError", r"distill_close=3: expected less than epochs=3, or"
+    ),
     **{
         f"{argument} without its loss": Case(
             f"model_t=teacher, {argument}={value}, {others}",

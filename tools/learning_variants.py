@@ -55,32 +55,32 @@ Distiller.watch, DetectionTrainer.preprocess_batch, v8DetectionLoss.__call__ = l
 # The feature loss counts from nothing to its whole over the warm-up of upstream: its convolutions begin at random.
 RAMP = """
 from ultralytics.utils.distill_gradient import warmup_steps
-from ultralytics.utils.distiller import Distiller
+from ultralytics.utils.distill_schedule import Schedule
 
-schedule = Distiller._schedule
+counts_before = Schedule.counts
 
 def ramped(self):
-    counts, (step, steps) = schedule(self), self._step()
-    counts["feature"] *= min(1, step / warmup_steps(self.args, steps // self.trainer.epochs))
+    counts, (step, steps) = counts_before(self), self.step()
+    counts["feature"] *= min(1, step / warmup_steps(self.trainer.args, steps // self.trainer.epochs))
     return counts
 
-Distiller._schedule = ramped
+Schedule.counts = ramped
 """
 
 # From a share of the run on, the losses fall as a cosine to a share of themselves.
 FALL = """
 import math
-from ultralytics.utils.distiller import Distiller
+from ultralytics.utils.distill_schedule import Schedule
 
-schedule = Distiller._schedule
+counts_before = Schedule.counts
 
 def fallen(self):
-    counts, (step, steps) = schedule(self), self._step()
+    counts, (step, steps) = counts_before(self), self.step()
     way = max(0, step / steps - {begin}) / (1 - {begin})
     factor = {floor} + (1 - {floor}) * (1 + math.cos(math.pi * way)) / 2
     return {{name: count * (factor if name != "online" else 1) for name, count in counts.items()}}
 
-Distiller._schedule = fallen
+Schedule.counts = fallen
 """
 TO_THIRD = FALL.format(begin=0.0, floor=0.3)
 LATE = FALL.format(begin=0.5, floor=0.1)

@@ -47,8 +47,8 @@ BREAKS = (
     Break(
         "the ledger asks one module whether something is there",
         "distillpatch/ledger/recovery.py",
-        "    if not exists(folder):\n        return True\n",
-        "    if not folder.exists():\n        return True\n",
+        "if exists(run / JOURNAL):",
+        "if (run / JOURNAL).exists():",
         "walls::whether_something_is_there",
     ),
 )
