@@ -117,8 +117,8 @@ class UnlabelledImages(Dataset):
         """Return an image of the size of the training: fitted in, moved, turned, flipped, and in other colours."""
         args, size, (height, width) = self.changes, self.size, image.shape[:2]
         fit = size / max(height, width)
-        image = cv2.resize(image, None, fx=fit, fy=fit, interpolation=cv2.INTER_AREA if fit < 1 else cv2.INTER_LINEAR)
-        height, width = image.shape[:2]
+        width, height = (max(1, round(side * fit)) for side in (width, height))  # some images are thin as a thread
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if fit < 1 else cv2.INTER_LINEAR)
         turn, zoom = random.uniform(-args.degrees, args.degrees), 1 + random.uniform(-args.scale, args.scale)
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, zoom)
         move = random.uniform(-args.translate, args.translate, 2) * size
@@ -153,14 +153,15 @@ class _Draws(Sampler):
 
     def __init__(self, count, seed):
         self.count, self.seed = count, seed
+        self.begin = 0  # how many were drawn before the run was interrupted, by all processes
 
     def __iter__(self):
         random = np.random.default_rng(self.seed)
-        processes, number = (torch.distributed.get_world_size(), RANK) if RANK != -1 else (1, 0)
+        processes, number = _processes(), max(RANK, 0)
         drawn = 0
         while True:
             for image, seed in zip(random.permutation(self.count), random.integers(2**31, size=self.count)):
-                if drawn % processes == number:
+                if drawn >= self.begin and drawn % processes == number:
                     yield int(image), int(seed)
                 drawn += 1
 
@@ -180,13 +181,10 @@ class ImageStream:
         args, looks_at = trainer.args, input_channels(trainer.model)
         if looks_at != 3:
             raise ValueError(f"distill_images: expected a model of 3 image channels, not {looks_at}")
-        self.device, self.ratio = trainer.device, args.distill_images_ratio
-        images = UnlabelledImages(find_images(args.distill_images), args)
-        self.count = len(images)
-        workers = min(args.workers, os.cpu_count() or 1)
-        draws = _Draws(len(images), args.seed)
-        self._loader = DataLoader(images, batch_size=None, sampler=draws, num_workers=workers)
-        self._stream = None
+        self.trainer, self.paths = trainer, find_images(args.distill_images)
+        self.count, self._stream = len(self.paths), None
+        self._draws = _Draws(self.count, args.seed)
+        self.labelled = 0  # images with labels that came so far, in all processes
 
     def take(self, labelled):
         """Return the next images.
@@ -195,14 +193,45 @@ class ImageStream:
             labelled (int): The number of images with labels of this step.
 
         Returns:
-            (torch.Tensor): Of shape (N, 3, imgsz, imgsz), in RGB, from 0 to 1, on the device of the training.
+            (torch.Tensor): Of shape (N, 3, imgsz, imgsz), in RGB, from 0 to 1, on the device of the training. In a run
+                there are distill_images_ratio times as many as with labels; in a step there may be none.
         """
         if self._stream is None:
-            self._stream = iter(self._loader)
-        count = max(1, math.floor(labelled * self.ratio + 0.5))
+            self._stream = iter(self._loader())
+        before, self.labelled = self._due(), self.labelled + labelled * _processes()
+        count = self._due() - before
+        if not count:
+            return torch.empty(0)
         images = torch.stack([next(self._stream) for _ in range(count)])
-        return images.to(self.device, non_blocking=True).float() / 255
+        return images.to(self.trainer.device, non_blocking=True).float() / 255
+
+    def _due(self):
+        """Return how many images this process has to have taken."""
+        return math.floor(self.labelled / _processes() * self.trainer.args.distill_images_ratio + 1e-6)
+
+    def resume(self, labelled):
+        """Go on where a run that was interrupted had come to.
+
+        Args:
+            labelled (int): The number of images with labels that had come by then.
+        """
+        self.labelled = labelled
+        self._draws.begin = self._due() * _processes()
+
+    def _loader(self):
+        """Return what loads the images without end, in processes of its own if the run has such.
+
+        Made with the first batch: only then has upstream fitted the size of the images to the student's strides.
+        """
+        args = self.trainer.args
+        workers = min(args.workers, os.cpu_count() or 1)
+        images = UnlabelledImages(self.paths, args)
+        return DataLoader(images, batch_size=None, sampler=self._draws, num_workers=workers)
 
     def stop(self):
         """End the processes that load images."""
         self._stream = None
+
+
+def _processes():
+    return torch.distributed.get_world_size() if RANK != -1 else 1

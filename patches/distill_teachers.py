@@ -181,6 +181,14 @@ class OnlineTeacher(OfflineTeacher):
             loss = loss * torch.distributed.get_world_size()
         return (loss, *watch.take())
 
+    def look(self, images, watch):
+        """Make a forward pass by which the teacher learns nothing, nor takes statistics for its normalization."""
+        self.model.eval()
+        try:
+            return super().look(images, watch)
+        finally:
+            self.model.train()
+
     def clip_gradients(self):
         """Clip the teacher's gradients as the trainer clips the student's."""
         nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=10.0)

@@ -209,12 +209,16 @@ class Distiller:
         teacherloss, *caught_t = self.teacher.ask(batch, self.watch_teacher)
         terms = self._compare(*self.watch_student.take(), *caught_t)
         if self.images:
-            images = self.images.take(size)
-            more, total = self._compare(*self._look(images)), size + len(images)
-            terms = {name: (terms[name] * size + more[name] * len(images)) / total for name in terms}
-            size = total
+            size, terms = self._beside(self.images.take(size), size, terms)
         terms["online"] = teacherloss
         return size, {name: terms[name] * counts[name] for name in TERMS}
+
+    def _beside(self, images, size, terms):
+        """Return the number of images, and the terms as means over those with labels and those without."""
+        if not len(images):
+            return size, terms
+        more, total = self._compare(*self._look(images)), size + len(images)
+        return total, {name: (terms[name] * size + more[name] * len(images)) / total for name in terms}
 
     def _look(self, images):
         """Have both models look at images without labels, and return what is caught of the student and of the teacher.
@@ -259,7 +263,10 @@ class Distiller:
     def _resume(self):
         """Restore what was saved with the checkpoint that is resumed, which may lie in another folder than the run."""
         checkpoint = Path(self.trainer.args.model)
-        saved, wanted = self._restore(checkpoint.parent), read_checkpoint(self.trainer)["epoch"]
+        state, wanted = self._restore(checkpoint.parent), read_checkpoint(self.trainer)["epoch"]
+        if self.images:
+            self.images.resume(state.get("images", 0))
+        saved = state.get("epoch")
         if saved is None:
             LOGGER.warning(
                 f"{checkpoint} is resumed without {' and '.join(self._files())} beside it: what "
@@ -282,20 +289,20 @@ class Distiller:
             folder (Path): Where save_distillation has saved them.
 
         Returns:
-            (int | None): The epoch at whose end that was; None if it never was.
+            (dict): What save_distillation has saved, the epoch at whose end that was among it; {} if it never has.
 
         Raises:
             ValueError: If they are not those of this run.
         """
         if not all((folder / name).exists() for name in self._files()):
-            return None
+            return {}
         state = torch.load(folder / STATE, map_location="cpu", weights_only=True)
         try:
             de_parallel(self.trainer.distillloss).load_state_dict(state["distillloss"])
             self.teacher.restore(folder, state.get("teacher", {}))
         except RuntimeError as e:
             raise ValueError(f"model_t: expected the teacher that {folder} was trained with: {e}") from e
-        return state["epoch"]
+        return state
 
 
 def _has_graph(value):
@@ -310,6 +317,7 @@ def save_distillation(trainer):
         "epoch": trainer.epoch,
         "distillloss": de_parallel(trainer.distillloss).state_dict(),
         "teacher": trainer.distiller.teacher.save(trainer.wdir),
+        "images": trainer.distiller.images.labelled if trainer.distiller.images else 0,
     }
     with replacing(trainer.wdir / STATE) as path:
         torch.save(state, path)

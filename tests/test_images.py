@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from lessons import lesson
+from PIL import Image
 from releases import TRAINING_LOOPS
 
 pytestmark = pytest.mark.training
@@ -57,6 +58,7 @@ def observe(name, **options):
         report(**{name: {
             "seen": trainer.seen, "losses": trainer.losses, "compared": trainer.compared,
             "weights": weights, "statistics": statistics,
+            "tracked": [int(v) for k, v in trainer.model_t.state_dict().items() if "num_batches_tracked" in k],
         }})
 
     torch.manual_seed(0)
@@ -88,16 +90,52 @@ observe("online", distill_images="frames", distillonline=True)
 nothing = dict(distill_logit_weight=0.0, distill_feat_weight=0.0)
 observe("nothing", **nothing)
 observe("nothing, images", **nothing, distill_images="frames", workers=2)
+observe("few", **both, distill_images="frames", distill_images_ratio=0.1)
+observe("size", distill_images="frames", imgsz=50)
+
+
+def interrupt(trainer):
+    if trainer.args.name == "part" and trainer.epoch == 0:
+        raise KeyboardInterrupt
+
+
+def take(what, model, **arguments):
+    taken = []
+
+    def start(trainer):
+        take = trainer.distiller.images.take
+
+        def observed(labelled):
+            images = take(labelled)
+            taken.append(float(images.double().sum()))
+            return images
+
+        trainer.distiller.images.take = observed
+
+    model.add_callback("on_train_start", start)
+    model.add_callback("on_fit_epoch_end", interrupt)
+    try:
+        model.train(**arguments)
+    except KeyboardInterrupt:
+        pass
+    report(**{what: taken})
+
+
+options = {**SETTINGS, "model_t": "teacher.pt", "epochs": 3, "distill_images": "frames", "distill_images_ratio": 0.3}
+for name in ("whole", "part"):
+    take(name, YOLO("yolov8n.yaml"), **{**options, "name": name})
+take("resumed", YOLO("part/weights/last.pt"), resume=True)
 """
 
 
 def spread(digits: Path, folder: Path) -> None:
-    """Put images without labels into a folder of the run: three below `frames`, one of them broken, and one more."""
+    """Put images without labels into a folder of the run: four below `frames`, one of them broken, and one more."""
     images = sorted((digits.parent / "images/train").glob("*.*"))
     (folder / "frames/deeper").mkdir(parents=True)
     (folder / "more").mkdir()
     shutil.copy(images[0], folder / "frames/ä.png")
     shutil.copy(images[1], folder / "frames/deeper/one.png")
+    Image.new("RGB", (1000, 1)).save(folder / "frames/thin.png")
     (folder / "frames/broken.jpg").write_bytes(b"not an image")
     shutil.copy(images[2], folder / "more/two.png")
     (folder / "list.txt").write_text("more/two.png\n", encoding="utf-8")
@@ -141,13 +179,30 @@ def test_no_task_loss_takes_an_image_without_labels_for_one_that_shows_nothing(r
 
 
 def test_an_online_teacher_does_not_learn_from_them(run: Any) -> None:
-    assert [size for size, *_ in run.facts["online"]["compared"]] == [8, 8] * 2
+    facts = run.facts["online"]
+    assert [size for size, *_ in facts["compared"]] == [8, 8] * 2
+    assert set(facts["tracked"]) == {2}, "its statistics are of the images with labels"
+
+
+def test_there_are_fewer_of_them_than_one_a_step_where_that_is_asked_for(run: Any) -> None:
+    assert [size for size, *_ in run.facts["few"]["compared"]] == [8, 8, 1]
+
+
+def test_they_have_the_size_that_upstream_makes_of_the_argument(run: Any) -> None:
+    assert [size for size, *_ in run.facts["size"]["compared"]] == [8, 8] * 2
+
+
+def test_a_resumed_run_goes_on_with_those_that_come_next(run: Any) -> None:
+    whole, part, resumed = (run.facts[name] for name in ("whole", "part", "resumed"))
+    assert len(part) == len(resumed) / 2 > 0
+    assert part + resumed == pytest.approx(whole)
+    assert len(set(whole)) > len(part)
 
 
 def test_what_is_used_and_what_cannot_be_read_is_said(run: Any) -> None:
     lines = [line for line in run.log.splitlines() if re.match(r"Distillation: .* teaches ", line)]
     counts = [re.findall(r"also on (\d+) images without labels", line) for line in lines]
-    assert counts == [[], ["3"], ["4"], ["3"], [], ["3"]]
+    assert counts == [[], ["4"], ["5"], ["4"], [], ["4"], ["4"], ["4"], ["4"], ["4"], ["4"]]
     assert "broken.jpg cannot be read, the next image is taken instead" in run.log
 
 
