@@ -63,6 +63,12 @@ def task_of(model):
     return next((kinds[c.__name__] for c in type(head(model)).__mro__ if c.__name__ in kinds), "detect")
 
 
+def arguments_of(model):
+    """Return the arguments that a model was trained with, by name; one that was built by hand may have none."""
+    args = getattr(model, "args", {})
+    return args if isinstance(args, dict) else vars(args)
+
+
 def input_channels(model):
     """Return how many channels the images of a model have: a first layer may rearrange them."""
     config = getattr(model, "yaml", None)

@@ -3,15 +3,10 @@
 
 from __future__ import annotations
 
-import logging
-from typing import NamedTuple
-
 import torch
 
 from .distill_features import active_branches, get_features
 from .distill_models import at_rest, head, input_channels, layers_of, puts_out_classes, task_of
-
-LOGGER = logging.getLogger("ultralytics")
 
 # The layers compared by the tutorial on the YOLOv8 layout: backbone stages and neck outputs.
 YOLOV8_LAYERS = (2, 4, 6, 8, 12, 15, 18, 21)
@@ -61,86 +56,6 @@ def common_branches(student, teacher, same):
         kinds = " and ".join(type(head).__name__ for head in (head_s, head_t))
         raise ValueError(f"logit_loss: the heads {kinds} have no branch in common")
     return common
-
-
-class Classes(NamedTuple):
-    """The classes that both the data and the teacher have.
-
-    Attributes:
-        student (list[int]): Their numbers in the data.
-        teacher (list[int]): Their numbers to the teacher, in the same order.
-        note (str): What the user should know of them; empty if these are all classes of both, in the same order.
-    """
-
-    student: list
-    teacher: list
-    note: str
-
-
-def classes_by_name(ours, theirs):
-    """Pair the classes of the data with those of the teacher that have the same name, whatever their numbers.
-
-    Names are compared without regard to case and to spaces around them. Where several classes have one name, the first
-    of the data is paired with the first of the teacher, and so on.
-
-    Args:
-        ours (dict[int, str] | list[str]): The names of the data's classes.
-        theirs (dict[int, str] | list[str]): The names of the teacher's.
-
-    Returns:
-        (Classes): The pairs, in the order of the data. There may be none; the user is warned of that.
-    """
-    ours, theirs, unpaired = _numbered(ours), _numbered(theirs), {}
-    for number, name in theirs.items():
-        unpaired.setdefault(_plain(name), []).append(number)
-    pairs = [(i, unpaired[_plain(name)].pop(0)) for i, name in ours.items() if unpaired.get(_plain(name))]
-    student, teacher = [i for i, _ in pairs], [j for _, j in pairs]
-    if student == teacher == list(ours) == list(theirs):
-        return Classes(student, teacher, "")
-    if not pairs:
-        LOGGER.warning(
-            f"logit_loss: no class of the data ({_some(ours.values())}) has the name of one of the teacher "
-            f"({_some(theirs.values())}), so it teaches boxes alone. If they are the same classes, give the "
-            "teacher the names of the data."
-        )
-        return Classes([], [], f"none of the {len(theirs)} classes of the teacher shares a name with the data")
-    shared = _some(ours[i] for i in student)
-    note = f"{len(pairs)} of {len(theirs)} classes of the teacher share a name with the data's {len(ours)}: {shared}"
-    return Classes(student, teacher, note)
-
-
-def classes_by_number(ours, theirs):
-    """Pair the classes of the data with those of the teacher that have the same number, and warn of other names.
-
-    Args:
-        ours (dict[int, str] | list[str]): The names of the data's classes.
-        theirs (dict[int, str] | list[str]): The names of the teacher's, of which there may be more.
-
-    Returns:
-        (Classes): The pairs.
-    """
-    ours, theirs = _numbered(ours), _numbered(theirs)
-    others = [i for i, name in ours.items() if theirs.get(i) != name]
-    if others:
-        LOGGER.warning(
-            f"logit_loss: class {others[0]} is {ours[others[0]]!r} in the data and {theirs.get(others[0])!r} to the "
-            "teacher. Here classes are compared by number: the two should have the same, in the same order."
-        )
-    return Classes(list(ours), list(ours), "")
-
-
-def _numbered(names):
-    return dict(enumerate(names)) if isinstance(names, (list, tuple)) else names
-
-
-def _plain(name):
-    return str(name).strip().casefold()
-
-
-def _some(names, most=5):
-    """Return names to show, not too many."""
-    names = [str(name) for name in names]
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def choose_layers(student, teacher, layers, eight):

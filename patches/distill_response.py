@@ -12,7 +12,6 @@ import torch.nn.functional as F
 
 from .AddLoss import Distill_LogitLoss
 from .distill_models import head
-from .distill_pairs import classes_by_name, classes_by_number
 
 
 class RawOutputs:
@@ -26,7 +25,7 @@ class RawOutputs:
     """
 
     same = ("classes", "strides", "box distribution bins")  # in which the heads have to agree
-    pair_classes = staticmethod(classes_by_number)
+    by_number = True  # whether classes are compared by their numbers, all that the heads have
     weight = 0.3  # of the loss, unless another is given
 
     def __init__(self, student, teacher, hyp, classes):
@@ -68,7 +67,7 @@ class SoftTargets:
     """
 
     same = ("strides",)
-    pair_classes = staticmethod(classes_by_name)
+    by_number = False
     weight = 1.0
 
     def __init__(self, student, teacher, hyp, classes):

@@ -15,6 +15,7 @@ import torch.nn as nn
 
 from .distill_arguments import AVERAGE, DISTILL_ARGS, complete_arguments, given_arguments
 from .distill_images import absolute, find_images
+from .distill_models import arguments_of
 
 LOGGER = logging.getLogger("ultralytics")
 RANK = int(os.getenv("RANK", "-1"))
@@ -205,9 +206,7 @@ def save_model(model, path):
 
     model = deepcopy(model).eval()
     forget_criterion(model)
-    args = getattr(model, "args", {})  # a model that was built by hand has none in old releases
-    args = args if isinstance(args, dict) else vars(args)
-    model.args = args = {key: value for key, value in args.items() if key not in DISTILL_ARGS}
+    model.args = args = {key: value for key, value in arguments_of(model).items() if key not in DISTILL_ARGS}
     checkpoint = {"epoch": -1, "best_fitness": None, "model": model, "ema": None, "updates": None, "optimizer": None}
     checkpoint.update(train_args=args, date=datetime.now().isoformat(), version=__version__)
     with replacing(path) as temporary:

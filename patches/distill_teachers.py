@@ -11,6 +11,7 @@ import torch
 import torch.nn as nn
 
 from .distill_arguments import AVERAGE
+from .distill_classes import teacher_names, trained_names
 from .distill_features import get_features
 from .distill_models import de_parallel, head
 from .distill_setup import forget_criterion, read_model, save_model
@@ -33,6 +34,7 @@ class OfflineTeacher:
 
     Attributes:
         model (nn.Module): The teacher itself, without a wrapper of DDP, which trainer.model_t may get.
+        names (dict[int, str]): Of its classes, by number.
     """
 
     kind = "offline"
@@ -41,6 +43,7 @@ class OfflineTeacher:
 
     def __init__(self, trainer):
         self.trainer, self.model = trainer, trainer.model_t
+        self.names = teacher_names(self.model)
         for name, parameter in self.model.named_parameters():
             parameter.requires_grad = self._learns(name)
         forget_criterion(self.model)
@@ -223,7 +226,7 @@ class AverageTeacher(OfflineTeacher):
 
     def __init__(self, trainer):
         super().__init__(trainer)
-        self.model.names = trainer.data["names"]  # which the student is given later
+        self.names = trained_names(trainer.data["names"], trainer.args)  # the student is given its own later
         self.steps = 0
 
     def ask(self, batch, watch):

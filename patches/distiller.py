@@ -11,6 +11,7 @@ import torch
 import torch.nn as nn
 
 from .AddLoss import FeatureLoss, full_precision
+from .distill_classes import Classes, pair_classes
 from .distill_columns import TERMS
 from .distill_features import Watch, active_branches
 from .distill_gradient import measure_shares
@@ -18,7 +19,7 @@ from .distill_images import ImageStream
 from .distill_models import de_parallel
 from .distill_optimizer import BeforeSteps
 from .distill_outcome import tell_outcome
-from .distill_pairs import Classes, channels, check_pair, choose_layers, classes_by_number, common_branches
+from .distill_pairs import channels, check_pair, choose_layers, common_branches
 from .distill_response import RESPONSE_LOSSES, confidences
 from .distill_schedule import Schedule
 from .distill_setup import read_checkpoint, replacing
@@ -65,8 +66,7 @@ class Distiller:
         if args.logit_loss:
             loss = RESPONSE_LOSSES[args.distill_logit_type]
             branches = common_branches(student, teacher, loss.same)
-            pair_classes = classes_by_number if self.teacher.numbered else loss.pair_classes
-            self.classes = pair_classes(trainer.data["names"], teacher.names)
+            self.classes = pair_classes(trainer, self.teacher, loss)
             self.response = loss(student, teacher, args, self.classes)
         trainer.distillloss = FeatureLoss(channels_s, channels_t, args.distill_feat_type, scaled=not self.tutorial).to(
             trainer.device

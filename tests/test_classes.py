@@ -24,13 +24,13 @@ def look(trainer):
     losses[name] = [float(trainer.logitloss), float(trainer.featureloss)]
     raise Enough
 
-def step(teacher):
+def step(teacher, **arguments):
     torch.manual_seed(0)
     print(f"::{name}::")
     model = YOLO("yolov8n.yaml")
     model.add_callback("on_train_batch_end", look)
     try:
-        model.train(**SETTINGS, model_t=teacher, distill_feat_type="cwd")
+        model.train(**SETTINGS, model_t=teacher, distill_feat_type="cwd", **arguments)
     except Enough:
         pass
 
@@ -63,6 +63,10 @@ more = {0: "person", 1: "car", 12: "tree", **{i + 2: str(n) for i, n in enumerat
 step(changed({i: more[i] for i in range(13)}, [i + 2 for i in placed], 13))
 name = "unnamed"
 step(changed({i: f"digit {i}" for i in range(10)}, list(range(10)), 10))
+name = "chosen"
+step(base, classes=[3, 1])
+name = "single"
+step(base, single_cls=True)
 report(losses=losses)
 """
 
@@ -84,7 +88,9 @@ def test_the_classes_of_a_teacher_are_found_by_name(
     notes = {name: line.partition("; recipe ")[2].partition("; ")[2] for name, (line,) in starts.items()}
     assert notes == {
         "same": "",
-        "permuted": "10 of 10 classes of the teacher share a name with the data's 10: 0, 1, 2, 3, 4, ...",
-        "superset": "10 of 13 classes of the teacher share a name with the data's 10: 0, 1, 2, 3, 4, ...",
+        "permuted": "10 of 10 classes of the teacher share a name with the 10 that are trained: 0, 1, 2, 3, 4, ...",
+        "superset": "10 of 13 classes of the teacher share a name with the 10 that are trained: 0, 1, 2, 3, 4, ...",
         "unnamed": "none of the 10 classes of the teacher shares a name with the data",
+        "chosen": "2 of 10 classes of the teacher share a name with the 2 that are trained: 1, 3",
+        "single": "none of the 10 classes of the teacher shares a name with the data",
     }

@@ -19,8 +19,8 @@ import torch
 from test_losses import pyramid, wave
 
 from patches.AddLoss import full_precision
-from patches.distill_pairs import classes_by_name
-from patches.distill_response import SoftTargets, confidences
+from patches.distill_classes import classes_by_name, pair_classes, teacher_names
+from patches.distill_response import RawOutputs, SoftTargets, confidences
 
 pytestmark = pytest.mark.training
 
@@ -82,7 +82,7 @@ def model_of(bins: int, classes: int = 3) -> Any:
 def soft(student: Any, teacher: Any, names_s: Sequence[str] = "abc", names_t: Sequence[str] = "abc") -> SoftTargets:
     """Return the loss of soft targets for models whose classes have names."""
     hyp = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)
-    return SoftTargets(student, teacher, hyp, classes_by_name(list(names_s), list(names_t)))
+    return SoftTargets(student, teacher, hyp, classes_by_name(dict(enumerate(names_s)), dict(enumerate(names_t))))
 
 
 # The classes ----------------------------------------------------------------------------------------------------------
@@ -140,21 +140,58 @@ def test_without_a_common_class_boxes_alone_are_taught(caplog: pytest.LogCapture
     assert warning.startswith("logit_loss: no class of the data (a, b, c) has the name of one of the teacher (x, y)")
 
 
+def paired(
+    ours: Any, theirs: Any, loss: Any = SoftTargets, single: bool = False, numbered: bool = False, **args: Any
+) -> Any:
+    """Return how the classes of a run are paired with those of a teacher, which may be trained with single_cls."""
+    run = SimpleNamespace(**{"classes": None, "single_cls": False, "distill_logit_type": "a", **args})
+    model = SimpleNamespace(names=theirs, args={"single_cls": single})
+    teacher = SimpleNamespace(names=teacher_names(model), numbered=numbered)
+    return pair_classes(SimpleNamespace(args=run, data={"names": ours}), teacher, loss)
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "student", "teacher", "note"),
     [
         (["a", "b"], {0: "a", 1: "b"}, [0, 1], [0, 1], ""),
         (["a", "a"], ["a", "a"], [0, 1], [0, 1], ""),
-        (["a", "A ", "b"], ["b", "a"], [0, 2], [1, 0], "2 of 2 classes of the teacher share a name with the data's 3"),
+        (["a", "A ", "b"], ["b", "a"], [0, 2], [1, 0], "2 of 2 classes of the teacher .* the 3 that are trained"),
         ({0: "Traffic light"}, ["car", "traffic light"], [0], [1], "1 of 2 classes .+: Traffic light$"),
         (["traffic_light"], ["traffic light"], [], [], "none of the 1 classes of the teacher shares a name"),
         ([*"abcdefg"], [*"gfedcba"], [*range(7)], [*range(7)][::-1], "7 of 7 classes .+: a, b, c, d, e, ...$"),
     ],
 )
 def test_classes_are_paired_by_name(ours: Any, theirs: Any, student: Any, teacher: Any, note: str) -> None:
-    found = classes_by_name(ours, theirs)
+    found = paired(ours, theirs)
     assert found[:2] == (student, teacher)
     assert bool(found.note) == bool(note) and re.match(note, found.note)
+
+
+@pytest.mark.parametrize("classes", [[2, 0], 2])
+def test_classes_that_a_run_leaves_out_are_not_taught(classes: Any) -> None:
+    found = paired([*"abc"], [*"cba"], classes=classes)
+    chosen = [0, 2] if classes == [2, 0] else [2]
+    assert found[:2] == (chosen, [2 - i for i in chosen])
+    assert f"share a name with the {len(chosen)} that are trained" in found.note
+    assert paired([*"abc"], [*"cba"], classes=classes, numbered=True)[:2] == (chosen, chosen)
+
+
+@pytest.mark.parametrize("ours", [["item"], ["a", "b"]], ids=["newer release", "older release"])
+def test_a_run_with_one_class_is_not_taught_several(ours: Any, caplog: pytest.LogCaptureFixture) -> None:
+    assert paired(ours, ["a", "b"], single_cls=True)[:2] == ([], [])
+    assert "no class of the data (item) has the name of one of the teacher (a, b)" in caplog.text
+    assert paired(ours, ["a", "b"], single=True, single_cls=True) == ([0], [0], "")
+
+
+@pytest.mark.parametrize("left_out", [{"classes": [1]}, {"single_cls": True}])
+def test_a_loss_that_compares_all_classes_says_so(left_out: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    for loss, warned in ((SoftTargets, False), (RawOutputs, True)):
+        caplog.clear()
+        paired(["a", "b"], ["a", "b"], loss, **left_out)
+        assert ("compares all classes of the heads all the same" in caplog.text) == warned
+    caplog.clear()
+    paired(["a", "b"], ["a", "b"], RawOutputs)
+    assert not caplog.text
 
 
 # Figures --------------------------------------------------------------------------------------------------------------

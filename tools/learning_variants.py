@@ -88,7 +88,8 @@ LATE = FALL.format(begin=0.5, floor=0.1)
 # CrossKD (arXiv 2306.11369): the student's features, with the teacher's channels, go through the teacher's head, and
 # what comes out is compared with what the teacher puts out.
 CROSS = """
-from ultralytics.utils.distill_pairs import choose_layers, channels, classes_by_name
+from ultralytics.utils.distill_classes import classes_by_name
+from ultralytics.utils.distill_pairs import choose_layers, channels
 from ultralytics.utils.distill_response import SoftTargets
 from ultralytics.utils.distiller import Distiller
 from torch import nn

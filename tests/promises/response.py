@@ -5,26 +5,26 @@ from __future__ import annotations
 from promises import Break
 
 RESPONSE = "patches/distill_response.py"
-PAIRS = "patches/distill_pairs.py"
+CLASSES = "patches/distill_classes.py"
 
 BREAKS = (
     Break(
         "classes are compared by number only where they have to be, and other names are told",
-        PAIRS,
+        CLASSES,
         "    if others:\n",
         "    if False:\n",
         "bad_input::other_names and 8.2.50",
     ),
     Break(
         "classes are paired by name, whatever their numbers",
-        PAIRS,
+        CLASSES,
         "    student, teacher = [i for i, _ in pairs], [j for _, j in pairs]\n",
         "    student, teacher = [i for i, _ in pairs], [i for i, _ in pairs]\n",
         "response::another_order",
     ),
     Break(
         "names are compared without case and spaces",
-        PAIRS,
+        CLASSES,
         "str(name).strip().casefold()",
         "str(name)",
         "response::paired_by_name",
@@ -38,9 +38,37 @@ BREAKS = (
     ),
     Break(
         "a run pairs classes by the names of its data",
-        "patches/distiller.py",
-        'pair_classes(trainer.data["names"], teacher.names)',
-        "pair_classes(teacher.names, teacher.names)",
+        CLASSES,
+        'trained_names(trainer.data["names"], args), teacher.names',
+        "teacher.names, teacher.names",
         "classes::8.4.190",
+    ),
+    Break(
+        "classes that a run leaves out are not taught",
+        CLASSES,
+        "if wanted is None or i in wanted",
+        "",
+        "response::leaves_out",
+    ),
+    Break(
+        "a run with one class is not taught the several of the data",
+        CLASSES,
+        "    if args.single_cls:\n",
+        "    if False:\n",
+        "response::one_class",
+    ),
+    Break(
+        "a teacher that was trained with one class teaches it",
+        CLASSES,
+        'if arguments_of(model).get("single_cls") else',
+        "if False else",
+        "response::one_class",
+    ),
+    Break(
+        "a loss that compares all classes says so",
+        CLASSES,
+        "    if left_out and loss.by_number:\n",
+        "    if False:\n",
+        "response::says_so",
     ),
 )
