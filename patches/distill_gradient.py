@@ -11,6 +11,8 @@ import torch
 from .distill_columns import TERMS
 from .distill_models import de_parallel
 
+LOGGER = logging.getLogger("ultralytics")
+
 # A teacher that sends less than the one hardly teaches, and one that sends more than the other drowns the labels. The
 # best students of docs/learning.md had a share of 3, the tutorial's of 0.02, and one of 10 was worse than one of 3.
 LEAST, MOST = 0.03, 5.0
@@ -24,6 +26,27 @@ def warmup_steps(args, steps_per_epoch):
         steps_per_epoch (int): The batches of an epoch.
     """
     return max(round(args.warmup_epochs * steps_per_epoch), 100) if args.warmup_epochs > 0 else 0
+
+
+def check_reach(features, logits):
+    """Make sure that what is compared with the teacher is trained: where layers are frozen, it may not be.
+
+    Args:
+        features (list[torch.Tensor]): The student's feature maps that are compared.
+        logits (dict[str, list[torch.Tensor]]): Its raw outputs that are compared, by branch.
+
+    Raises:
+        ValueError: If none of it is: the student would learn nothing of the teacher.
+    """
+    trained = [x.requires_grad for x in features]
+    if any(trained) or any(x.requires_grad for levels in logits.values() for x in levels):
+        if trained and not any(trained):
+            LOGGER.warning("distill_feat_type: without effect, all layers up to those that are compared are frozen")
+        return
+    raise ValueError(
+        "model_t: nothing is taught, all layers up to those that are compared are frozen; expected a smaller freeze "
+        "or other distill_layers"
+    )
 
 
 def measure_shares(trainer, terms):
@@ -44,8 +67,9 @@ def measure_shares(trainer, terms):
     losses = {"task": trainer.loss.sum(), "all": sum(terms.values()), **terms}
     try:
         norms = {name: _norm(loss * scale, de_parallel(trainer.model)) for name, loss in losses.items()}
-    except torch.cuda.OutOfMemoryError:
-        return [(logging.WARNING, "Distillation: there is no memory to measure what share of the gradient it sends")]
+    except (RuntimeError, TypeError) as e:  # memory that has run out, or an operation that a device does not have
+        reason = str(e).partition("\n")[0]
+        return [(logging.WARNING, f"Distillation: what share of the gradient it sends cannot be measured: {reason}")]
     if not norms["task"] or not all(map(math.isfinite, norms.values())):
         return []
     shares = {name: norm / norms["task"] for name, norm in norms.items()}
@@ -66,5 +90,5 @@ def _norm(loss, model):
     """Return the norm of the gradient that a loss sends into the parameters of a model that are trained."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-    squares = [g.double().pow(2).sum() for g in gradients if g is not None]
-    return float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+    norms = [torch.linalg.vector_norm(g.float()) for g in gradients if g is not None]  # MPS has no float64
+    return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0

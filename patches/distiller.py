@@ -14,7 +14,7 @@ from .AddLoss import FeatureLoss, full_precision
 from .distill_classes import Classes, pair_classes
 from .distill_columns import TERMS
 from .distill_features import Watch, active_branches
-from .distill_gradient import measure_shares
+from .distill_gradient import check_reach, measure_shares
 from .distill_images import ImageStream
 from .distill_models import de_parallel
 from .distill_optimizer import BeforeSteps
@@ -50,6 +50,7 @@ class Distiller:
         self.trainer = trainer
         self.epoch = -1  # that was last begun
         self.open = True  # whether the teacher teaches in it
+        self.checked = False  # whether what is compared is trained
         self.shares = []  # lines on what share of the student's gradient it sends, once they are measured
         self.told = 0  # how many of them were logged
         self.args = args = trainer.args
@@ -207,7 +208,11 @@ class Distiller:
         """Return the number of images, and the terms by name, before they are weighted and scaled."""
         counts, size = self.schedule.counts(), len(batch["img"])
         teacherloss, *caught_t = self.teacher.ask(batch, self.watch_teacher)
-        terms = self._compare(*self.watch_student.take(), *caught_t)
+        caught_s = self.watch_student.take()
+        if not self.checked:
+            check_reach(*caught_s)
+            self.checked = True
+        terms = self._compare(*caught_s, *caught_t)
         if self.images:
             size, terms = self._beside(self.images.take(size), size, terms)
         terms["online"] = teacherloss

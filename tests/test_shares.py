@@ -40,6 +40,25 @@ report(**{k: float((gradient(k, **both, **v) - task).norm() / task.norm()) for k
 gradient("drowned", **both, distill_logit_weight=1e4)
 gradient("late", batch=8, nbs=8, epochs=3, warmup_epochs=1)
 gradient("average", batch=8, nbs=8, epochs=3, warmup_epochs=1, model_t="ema")
+
+
+def fails(*_, **__):
+    raise TypeError("Cannot convert a MPS Tensor to float64")
+
+
+double, torch.Tensor.double = torch.Tensor.double, fails
+print("TRAINING single precision")
+train("single precision", model_t="teacher.pt")
+torch.Tensor.double = double
+grad, torch.autograd.grad = torch.autograd.grad, fails
+print("TRAINING unmeasured")
+train("unmeasured", model_t="teacher.pt")
+torch.autograd.grad = grad
+gradient("head", freeze=22)
+try:
+    gradient("frozen", freeze=22, logit_loss=False)
+except ValueError as error:
+    report(frozen=str(error))
 """
 
 SHARE = r"Distillation: it sends the student ([\d.]+)% of the gradient that the task sends \((.*)\)"
@@ -73,6 +92,24 @@ def test_a_share_that_is_too_small_or_too_large_is_warned_of(run: Any) -> None:
     assert f"below 3% the teacher hardly teaches; try a larger {weights}" in said["task"]
     assert "above 500% the teacher outweighs the labels; try a smaller" in said["drowned"]
     assert "teacher hardly" not in said["drowned"]
+
+
+def test_it_needs_no_precision_that_a_device_may_not_have(run: Any) -> None:
+    assert re.search(SHARE, _said(run)["single precision"])
+
+
+def test_a_training_goes_on_where_it_cannot_be_measured(run: Any) -> None:
+    said = _said(run)["unmeasured"]
+    assert "what share of the gradient it sends cannot be measured: Cannot convert a MPS Tensor to float64" in said
+    assert "1 epochs completed" in said
+
+
+def test_frozen_layers_that_cannot_be_taught_are_told_and_refused_if_there_is_nothing_else(run: Any) -> None:
+    without_effect = "distill_feat_type: without effect, all layers up to those that are compared are frozen"
+    assert [name for name, said in _said(run).items() if without_effect in said] == ["head"]
+    assert run.facts["frozen"].startswith(
+        "model_t: nothing is taught, all layers up to those that are compared are frozen;"
+    )
 
 
 def test_it_is_said_once_at_the_end_of_the_warm_up(run: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from promises import Break
 
 ARGUMENTS = "patches/distill_arguments.py"
+GRADIENT = "patches/distill_gradient.py"
 RUN = "patches/distiller.py"
 SCHEDULE = "patches/distill_schedule.py"
 
@@ -50,6 +51,34 @@ BREAKS = (
         "step >= warmup_steps(self.trainer.args, nb) and",
         "step >= 0 and",
         "schedule::full_weight",
+    ),
+    Break(
+        "the share needs no float64",
+        GRADIENT,
+        "torch.linalg.vector_norm(g.float())",
+        "g.double().norm()",
+        "shares::precision and 8.4.190",
+    ),
+    Break(
+        "a share that cannot be measured ends no training",
+        GRADIENT,
+        "    except (RuntimeError, TypeError) as e:",
+        "    except RuntimeError as e:",
+        "shares::cannot_be_measured and 8.4.190",
+    ),
+    Break(
+        "a feature loss on frozen layers is told to have no effect",
+        GRADIENT,
+        "        if trained and not any(trained):\n",
+        "        if False:\n",
+        "shares::frozen and 8.4.190",
+    ),
+    Break(
+        "a student that the teacher does not reach is refused",
+        RUN,
+        "            check_reach(*caught_s)\n",
+        "            pass\n",
+        "shares::frozen and 8.4.190",
     ),
     Break(
         "an end before the beginning is refused",
