@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
+
+LOGGER = logging.getLogger("ultralytics")
 
 
 class Term(NamedTuple):
@@ -48,6 +51,23 @@ class DistillItems(dict):
     def labeled(self, prefix):
         """Return them as results.csv and loggers name them; {} for "val", distillation has losses in training only."""
         return {f"train/{k}": round(float(v), 5) for k, v in self.items()} if prefix == "train" else {}
+
+
+def set_aside_results(folder, taught):
+    """Rename the results.csv of an earlier run in the same folder, if it has other columns than this run will have.
+
+    Releases up to 8.3 add their rows to it, and then cannot read it: a row has more fields than the header.
+
+    Args:
+        folder (Path): The folder of this run, which begins.
+        taught (bool): Whether this run has a teacher.
+    """
+    file = Path(folder) / "results.csv"
+    if not file.is_file() or (_CURVES[0] in file.read_text(encoding="utf-8").partition("\n")[0]) == taught:
+        return
+    aside = file.with_name("earlier_results.csv")  # no name of which upstream draws curves
+    file.replace(aside)
+    LOGGER.warning(f"{file} is of a run {'without' if taught else 'with'} a teacher, it is now {aside.name}")
 
 
 def add_distill_curves(fig, ax, curves, save_dir):

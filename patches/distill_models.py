@@ -57,6 +57,11 @@ def _outputs(convolutions):
     return [m for m in convolutions.modules() if isinstance(m, nn.Conv2d)][-1].out_channels
 
 
+def is_fused(model):
+    """Return whether a model was fused, as older releases do to predict: it cannot learn, and may lack a branch."""
+    return not any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+
+
 def task_of(model):
     """Return the task of a model by its head: the class that the head is, or comes from."""
     kinds = {"Segment": "segment", "Pose": "pose", "OBB": "obb"}

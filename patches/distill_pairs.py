@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 
 from .distill_features import active_branches, get_features
-from .distill_models import at_rest, head, input_channels, layers_of, puts_out_classes, task_of
+from .distill_models import at_rest, head, input_channels, is_fused, layers_of, puts_out_classes, task_of
+
+LOGGER = logging.getLogger("ultralytics")
 
 # The layers compared by the tutorial on the YOLOv8 layout: backbone stages and neck outputs.
 YOLOV8_LAYERS = (2, 4, 6, 8, 12, 15, 18, 21)
@@ -50,8 +54,12 @@ def common_branches(student, teacher, same):
                 f"logit_loss: expected a teacher with the student's {fact_s} {what}, not {fact_t}; train with a "
                 f"teacher that has them, or with {instead}"
             )
-    active = active_branches(teacher)
-    common = [branch for branch in active_branches(student) if branch in active]
+    theirs, ours = active_branches(teacher), active_branches(student)
+    common = [branch for branch in ours if branch in theirs]
+    if len(common) < len(ours) and common:
+        lost = ": it was fused to predict with; give the path of its weights" if is_fused(teacher) else ""
+        missing = " and ".join(branch for branch in ours if branch not in theirs)
+        LOGGER.warning(f"logit_loss: the student's branch {missing} is not taught, the teacher has none{lost}")
     if not common:
         kinds = " and ".join(type(head).__name__ for head in (head_s, head_t))
         raise ValueError(f"logit_loss: the heads {kinds} have no branch in common")

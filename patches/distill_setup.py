@@ -14,6 +14,7 @@ import torch
 import torch.nn as nn
 
 from .distill_arguments import AVERAGE, DISTILL_ARGS, complete_arguments, given_arguments
+from .distill_columns import set_aside_results
 from .distill_images import absolute, find_images
 from .distill_models import arguments_of
 
@@ -58,6 +59,8 @@ def claim_teacher(trainer):
         vars(args).update(_resumed_args(trainer))
     given = given_arguments(args)
     source = given.get("model_t")
+    if RANK in (-1, 0) and not trainer.resume:
+        set_aside_results(trainer.save_dir, taught=source is not None)
     if source is None:
         idle = sorted(key for key, value in given.items() if value not in (False, "none"))
         if idle:
@@ -73,9 +76,12 @@ def claim_teacher(trainer):
         return source
     model = _as_model(source)
     if model is None:
-        args.model_t = str(_find_weights(source, trainer.resume))
-        return args.model_t
-    args.model_t = _path_of(model) or _save_beside(model, trainer.save_dir)
+        path = _find_weights(source, trainer.resume)
+        if not _is_replaced(path, trainer):
+            args.model_t = str(path)
+            return args.model_t
+        model = read_model(str(path))
+    args.model_t = _path_of(model, trainer) or _save_beside(model, trainer.save_dir)
     return model
 
 
@@ -152,12 +158,28 @@ def _as_model(source):
     return model
 
 
-def _path_of(model):
-    """Return the path that a model was loaded from, if that file still holds these very weights."""
+def _is_replaced(path, trainer):
+    """Return whether a run replaces a file that lies in its own folder, of a run before it: upstream may empty it.
+
+    Raises:
+        ValueError: If the run is resumed, and has replaced it: by its student.
+    """
+    if trainer.resume:
+        if path in [(Path(trainer.wdir) / name).resolve() for name in ("last.pt", "best.pt")]:
+            raise ValueError(f"model_t={path}: expected the teacher, this is the student that is resumed")
+        return False
+    return Path(trainer.save_dir).resolve() in path.parents
+
+
+def _path_of(model, trainer):
+    """Return the path that a model was loaded from, if that file still holds this very model, and will."""
     path = getattr(model, "pt_path", None)
-    if path is None or not Path(path).is_file():
+    if path is None or not Path(path).is_file() or _is_replaced(Path(path).resolve(), trainer):
         return None
-    saved, mine = read_model(str(path)).state_dict(), model.state_dict()
+    saved = read_model(str(path))
+    if any(getattr(saved, name, None) != getattr(model, name, None) for name in ("names", "end2end")):
+        return None
+    saved, mine = saved.state_dict(), model.state_dict()
     same = saved.keys() == mine.keys() and all(torch.equal(saved[k], mine[k].cpu().to(saved[k].dtype)) for k in saved)
     return str(Path(path).resolve()) if same else None
 

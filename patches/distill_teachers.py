@@ -13,7 +13,7 @@ import torch.nn as nn
 from .distill_arguments import AVERAGE
 from .distill_classes import teacher_names, trained_names
 from .distill_features import get_features
-from .distill_models import de_parallel, head
+from .distill_models import de_parallel, head, is_fused
 from .distill_setup import forget_criterion, read_model, save_model
 
 RANK = int(os.getenv("RANK", "-1"))
@@ -263,7 +263,7 @@ class AverageTeacher(OfflineTeacher):
 def _check_learner(student, teacher):
     """Raise ValueError if a teacher cannot learn next to a student, from the labels of the student's data."""
     head_s, head_t = head(student), head(teacher)
-    if not any(isinstance(module, nn.BatchNorm2d) for module in teacher.modules()):
+    if is_fused(teacher):
         raise ValueError(
             "distillonline: expected a teacher that can learn, not one that was fused to predict with; "
             "give the path of its weights"

@@ -86,4 +86,18 @@ BREAKS = (
         "        model._predict_once(x)\n",
         "architectures::own_forward and 8.4.190",
     ),
+    Break(
+        "a branch that the teacher has not is told",
+        PAIRS,
+        "    if len(common) < len(ours) and common:\n",
+        "    if False:\n",
+        "teacher_files::fused and 8.4.190",
+    ),
+    Break(
+        "a teacher that was fused is told as the cause",
+        PAIRS,
+        "if is_fused(teacher) else",
+        "if False else",
+        "teacher_files::fused and 8.4.190",
+    ),
 )

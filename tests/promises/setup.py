@@ -25,15 +25,15 @@ BREAKS = (
     Break(
         "a teacher that no file holds reaches the workers",
         SETUP,
-        "_path_of(model) or _save_beside(model, trainer.save_dir)",
-        "_path_of(model) or 'teacher.pt'",
+        "_path_of(model, trainer) or _save_beside(model, trainer.save_dir)",
+        "_path_of(model, trainer) or 'teacher.pt'",
         "several_processes::launcher and 8.3.200",
     ),
     Break(
         "args.yaml names the teacher and stays small",
         SETUP,
-        "    args.model_t = _path_of(model) or",
-        "    _ = _path_of(model) or",
+        "    args.model_t = _path_of(model, trainer) or",
+        "    _ = _path_of(model, trainer) or",
         "resume::stay_small and 8.2.50",
     ),
     Break(
@@ -91,5 +91,26 @@ BREAKS = (
         '    if not Path(path).is_file() and f"{path}.pt" in official:',
         "    if False:",
         "arguments::saved_in_another_way and 8.2.50",
+    ),
+    Break(
+        "a teacher whose file has other names is saved with its own",
+        SETUP,
+        'for name in ("names", "end2end")',
+        'for name in ("end2end",)',
+        "teacher_files::other_names and 8.4.190",
+    ),
+    Break(
+        "a teacher that its student would replace is copied",
+        SETUP,
+        "    return Path(trainer.save_dir).resolve() in path.parents\n",
+        "    return False\n",
+        "teacher_files::would_replace and 8.4.190",
+    ),
+    Break(
+        "a student that is resumed is not its own teacher",
+        SETUP,
+        'for name in ("last.pt", "best.pt")]:',
+        "for name in ()]:",
+        "teacher_files::resumed and 8.4.190",
     ),
 )

@@ -1,0 +1,106 @@
+"""The file of a teacher: what workers and resumed runs load is the teacher that was given, whatever becomes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lessons import COLUMNS, results
+
+pytestmark = pytest.mark.training
+
+RELEASES = ("8.0.150", "8.2.50", "8.3.200", "8.4.0", "8.4.190")
+
+SCRIPT = """
+from pathlib import Path
+
+
+def weights(path):
+    return float(sum(p.double().sum() for p in YOLO(str(path)).model.parameters()))
+
+
+def named(name, **names):
+    teacher = YOLO("teacher.pt")
+    teacher.model.names = {**teacher.model.names, **{int(k[1:]): v for k, v in names.items()}}
+    trainer = train(name, model_t=teacher)
+    path = Path(trainer.args.model_t)
+    report(**{name: [path.name, YOLO(str(path)).model.names[3]]})
+
+
+def interrupt(trainer):
+    raise KeyboardInterrupt
+
+
+save_teacher()
+named("unchanged")
+named("renamed", _3="three")
+
+# Born again in the same folder, which upstream keeps on request and writes its checkpoints to.
+train("same")
+before = weights("same/weights/best.pt")
+model = YOLO("yolov8n.yaml")
+model.add_callback("on_fit_epoch_end", interrupt)
+try:
+    model.train(**{**SETTINGS, "name": "same", "epochs": 2}, model_t="same/weights/best.pt")
+except KeyboardInterrupt:
+    pass
+taught_by = Path(model.trainer.args.model_t)
+report(same=[taught_by.name, weights(taught_by) == before, weights("same/weights/best.pt") == before])
+try:
+    YOLO("same/weights/last.pt").train(resume=True, model_t="same/weights/best.pt")
+except ValueError as error:
+    report(refused=str(error))
+YOLO("same/weights/last.pt").train(resume=True)
+train("same")
+"""
+
+FUSED = """
+save_teacher("teacher.pt", "yolo26n.yaml")
+fused = YOLO("teacher.pt")
+fused.fuse()
+for name, teacher in (("whole", "teacher.pt"), ("fused", fused)):
+    print(f"TRAINING {name}")
+    train(name, student="yolo26n.yaml", model_t=teacher)
+"""
+
+
+@pytest.fixture(scope="module", params=RELEASES)
+def run(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> Any:
+    return teach(request.param, SCRIPT)
+
+
+def test_a_teacher_whose_file_has_other_names_is_saved_with_its_own(run: Any) -> None:
+    assert run.facts["unchanged"] == ["teacher.pt", "3"]
+    assert run.facts["renamed"] == ["renamed_teacher.pt", "three"]
+
+
+def test_a_teacher_that_its_student_would_replace_is_copied(run: Any) -> None:
+    assert run.facts["same"] == ["same_teacher.pt", True, False]
+    assert run.log.count("same_teacher.pt teaches offline by ") == 2, "also once it is resumed"
+
+
+def test_results_with_other_columns_are_set_aside(run: Any) -> None:
+    """Of three runs in one folder, the second has a teacher. It was resumed, and went on with its own results."""
+    assert COLUMNS[0] not in results(run, "same").columns
+    said = re.findall(r"results.csv is of a run (\w+) a teacher, it is now earlier_results.csv", run.log)
+    assert said == ["without", "with"]
+    (run.folder / "same/results.csv").unlink()
+    (run.folder / "same/earlier_results.csv").rename(run.folder / "same/results.csv")
+    assert results(run, "same").column("epoch")[-1] - results(run, "same").column("epoch")[0] == 1
+    assert all(results(run, "same").column("train/dlogitLoss"))
+
+
+def test_a_student_that_is_resumed_is_not_its_own_teacher(run: Any) -> None:
+    path = run.folder / "same/weights/best.pt"
+    assert run.facts["refused"] == f"model_t={Path(path)}: expected the teacher, this is the student that is resumed"
+
+
+@pytest.mark.parametrize(("release", "lost"), [("8.4.60", "one2many"), ("8.4.190", "one2one")])
+def test_a_branch_that_a_fused_teacher_has_lost_is_told(release: str, lost: str, teach: Callable[..., Any]) -> None:
+    """Releases up to 8.4.130 leave a YOLO26 so that has predicted. Later ones drop the branch that is not asked for."""
+    said = dict(part.split("\n", 1) for part in teach(release, FUSED).log.split("TRAINING ")[1:])
+    warning = f"the student's branch {lost} is not taught, the teacher has none: it was fused to predict with; give the"
+    assert [name for name, log in said.items() if warning in log] == ["fused"]
