@@ -60,6 +60,26 @@ class Distiller:
         check_pair(student, teacher)
         self.teacher = make_teacher(trainer)
         self.schedule = Schedule(trainer, self.teacher)
+        compared = self._compare_by(student, teacher)
+        self.images = ImageStream(trainer) if args.distill_images else None
+        self.trained = list(trainer.distillloss.parameters())  # not every loss has something to train
+        self.before_steps = BeforeSteps(self.clip_gradients)
+        trainer.distill_items.restart()
+        self._tell_of_limits()
+        if trainer.resume:
+            self._resume()
+        for event, function in (("on_model_save", save_distillation), ("on_train_end", finish_distillation)):
+            if function not in trainer.callbacks[event]:
+                trainer.add_callback(event, function)
+        LOGGER.info(self._summary(*compared))
+
+    def _compare_by(self, student, teacher):
+        """Set up what of the models is compared, and by which losses.
+
+        Returns:
+            (tuple[list[int]]): The layers that are compared, the student's and the teacher's, and the channels of both.
+        """
+        trainer, args = self.trainer, self.args
         layers_s, layers_t, branches, self.classes = [], [], [], Classes([], [], "")
         if args.distill_feat_type != "none":
             layers_s, layers_t = choose_layers(student, teacher, args.distill_layers, eight=self.tutorial)
@@ -77,17 +97,7 @@ class Distiller:
         if self.needs_confidence and not branches:
             branches = active_branches(teacher)[:1]
         self.watch_teacher = Watch(layers_t, branches)
-        self.images = ImageStream(trainer) if args.distill_images else None
-        self.trained = list(trainer.distillloss.parameters())  # not every loss has something to train
-        self.before_steps = BeforeSteps(self.clip_gradients)
-        trainer.distill_items.restart()
-        self._tell_of_limits()
-        if trainer.resume:
-            self._resume()
-        for event, function in (("on_model_save", save_distillation), ("on_train_end", finish_distillation)):
-            if function not in trainer.callbacks[event]:
-                trainer.add_callback(event, function)
-        LOGGER.info(self._summary(layers_s, layers_t, channels_s, channels_t))
+        return layers_s, layers_t, channels_s, channels_t
 
     def _tell_of_limits(self):
         """Warn of what works otherwise beside a teacher."""

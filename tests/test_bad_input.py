@@ -324,30 +324,3 @@ def test_what_auto_batch_does_not_know_of_is_told(
     taught, alone = lesson(patched(release), tmp_path, digits, code).log.split("::alone::")
     warning = "batch=-1: AutoBatch measures the student's steps alone."
     assert [taught.count(warning), alone.count(warning)] == [1, 0]
-
-
-@pytest.mark.parametrize("release", ["8.2.50", "8.4.190"])
-def test_classes_of_other_names_are_told(
-    release: str, patched: Callable[[str], Path], digits: Path, tmp_path: Path
-) -> None:
-    code = """
-    teacher = YOLO(save_teacher(called="digit {}")).model
-    number = dict(model_t=teacher, distill_logit_type="mse")
-    print("::by number::")
-    train("number", **number)
-    print("::by number, learning::")
-    train("learning", model_t=teacher, distillonline=True)
-    print("::by name::")
-    train("name", model_t=teacher)
-    print("::features::")
-    train("features", model_t=teacher, logit_loss=False, distill_feat_type="cwd")
-    teacher.names = [str(i) for i in range(10)]
-    print("::same::")
-    train("same", **number)
-    """
-    _, *logs = re.split("::.+::", lesson(patched(release), tmp_path, digits, code).log)
-    by_number = "logit_loss: class 0 is '0' in the data and 'digit 0' to the teacher."
-    by_name = "logit_loss: no class of the data (0, 1, 2, 3, 4, ...) has the name of one of the teacher (digit 0, "
-    assert [log.count(by_number) for log in logs] == [1, 1, 0, 0, 0]
-    assert [log.count(by_name) for log in logs] == [0, 0, 1, 0, 0]
-    assert "logit_loss: class" not in logs[-1]

@@ -40,8 +40,8 @@ BREAKS = (
     Break(
         "branches that a head does not go through are left out",
         PAIRS,
-        "active = active_branches(teacher)",
-        "active = list(branches(head(teacher)))",
+        "theirs, ours = active_branches(teacher),",
+        "theirs, ours = list(branches(head(teacher))),",
         "models::does_not_go_through and 8.4.60",
     ),
     Break(

@@ -13,7 +13,7 @@ BREAKS = (
         CLASSES,
         "    if others:\n",
         "    if False:\n",
-        "bad_input::other_names and 8.2.50",
+        "classes::other_names and 8.4.190",
     ),
     Break(
         "classes are paired by name, whatever their numbers",
