@@ -12,10 +12,12 @@ import pytest
 from commanded import invoke
 from trees import Tree, everything
 
+from distillpatch.engine.plan import paths
 from distillpatch.patch_sets import built_in
 from distillpatch.tree.package import MARK
 
 RELEASES = ("8.0.136", "8.4.190")
+FILES = len(paths(built_in()))
 
 Checkout = Callable[[str], Path]
 
@@ -62,7 +64,7 @@ def test_what_git_applied_is_adopted_and_reverted_to_the_byte(applied: tuple[Pat
     assert standing(root) == "adoptable"
     page = invoke("status", root).stdout
     assert "patched to the byte by another tool" in page and "To adopt it: distillpatch apply" in page
-    assert invoke("apply", root).stdout.startswith("Adopted 15 modifications found in 22 files ")
+    assert invoke("apply", root).stdout.startswith(f"Adopted 15 modifications found in {FILES} files ")
     assert standing(root) == "patched" and "Nothing to do" in invoke("apply", root).stdout
     commit(root)  # from here on git has the originals in its past only
     assert invoke("revert", root).stdout.startswith("Restored ")
@@ -97,7 +99,7 @@ def test_a_clone_of_a_patched_checkout_is_adopted_and_reverted_to_the_byte(pushe
     root = clone(pushed)
     assert standing(root) == "adoptable"
     told = invoke("apply", root)
-    assert told.stdout.startswith("Adopted 15 modifications found in 22 files ")
+    assert told.stdout.startswith(f"Adopted 15 modifications found in {FILES} files ")
     assert "not committed" not in told.stderr
     assert standing(root) == "patched"
     assert invoke("revert", root).stdout.startswith("Restored ")
@@ -113,7 +115,7 @@ def test_a_clone_that_was_edited_since_is_adopted_with_the_edits(pushed: Path) -
     assert standing(root) == "edited"
     assert "To adopt it: distillpatch apply" in invoke("status", root).stdout
     told = invoke("apply", root)
-    assert told.stdout.startswith("Adopted 15 modifications found in 22 files ")
+    assert told.stdout.startswith(f"Adopted 15 modifications found in {FILES} files ")
     assert "Note: ultralytics/engine/model.py had changes that are not committed to git" in told.stderr
     assert invoke("revert", root).stdout.startswith("Restored ")
     append(pushed / "ultralytics/engine/model.py", "# mine, today")
@@ -138,7 +140,7 @@ def test_after_git_clean_the_modules_come_back(checkout: Checkout, committed: bo
     assert not (root / "ultralytics/utils/distiller.py").exists()
     assert standing(root) == "edited"
     told = invoke("apply", root)
-    assert told.stdout.startswith("Applied 15 modifications to 22 files ") and standing(root) == "patched"
+    assert told.stdout.startswith(f"Applied 15 modifications to {FILES} files ") and standing(root) == "patched"
     assert files(root).keys() == patched.keys()
     assert invoke("revert", root).stdout.startswith("Restored ")
     assert files(root) == before

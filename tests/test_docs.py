@@ -16,6 +16,8 @@ import releases
 import yaml
 
 from distillpatch import __version__
+from distillpatch.engine.plan import paths
+from distillpatch.patch_sets import built_in
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGES = (
@@ -34,6 +36,13 @@ PAGES = (
 
 def page(name: str) -> str:
     return (PROJECT / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_files_that_a_readme_counts_are_those_of_the_patch_set(readme: str) -> None:
+    files, added = len(paths(built_in())), len(built_in().new_files)
+    assert f"Applied 15 modifications to {files} files in " in page(readme)
+    assert f"Restored {files - added} files and removed {added} files in " in page(readme)
 
 
 def test_every_test_that_stands_for_a_guarantee_exists() -> None:
