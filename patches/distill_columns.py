@@ -63,7 +63,7 @@ def set_aside_results(folder, taught):
         taught (bool): Whether this run has a teacher.
     """
     file = Path(folder) / "results.csv"
-    if not file.is_file() or (_CURVES[0] in file.read_text(encoding="utf-8").partition("\n")[0]) == taught:
+    if not file.is_file() or (_CURVES[0].encode() in file.read_bytes().partition(b"\n")[0]) == taught:
         return
     aside = file.with_name("earlier_results.csv")  # no name of which upstream draws curves
     file.replace(aside)
