@@ -52,7 +52,7 @@ OF_AVERAGE = {"distill_feat_type": "none", "distill_logit_weight": 0.3}
 DISTILL_ARGS = ("model_t", "distill_recipe", *RECIPES["default"])
 
 SWITCHES = ("distillonline", "logit_loss")
-SCHEDULES = ("constant", "cosine", "epoch")
+SCHEDULES = ("constant", "cosine", "epoch", "late")
 TASKS = ("detect", "segment", "pose", "obb")
 
 # What an argument is good for: without that loss it would be without effect.

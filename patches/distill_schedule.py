@@ -52,6 +52,8 @@ class Schedule:
         feature = logit = self.teacher.trust(step / steps)
         if name == "cosine":
             feature = logit = logit * distill_weight(step, steps)
+        elif name == "late":  # the same fall, within the second half of the run
+            feature = logit = logit * distill_weight(max(2 * step - steps, 0), steps)
         elif name == "epoch":  # the tutorial's: within each epoch, the feature loss alone
             nb = len(self.trainer.train_loader)
             feature *= distill_weight(step % nb, nb)

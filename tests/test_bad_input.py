@@ -130,7 +130,7 @@ CASES = {
     "schedule": Case(
         "model_t=teacher, distill_schedule='linear'",
         "ValueError",
-        r"distill_schedule='linear': expected one of constant, cosine, epoch",
+        r"distill_schedule='linear': expected one of constant, cosine, epoch, late",
     ),
     "images that do not exist": Case(
         "model_t=teacher, distill_images='nowhere'",

@@ -63,9 +63,20 @@ def test_a_teacher_that_is_half_trusted_counts_half() -> None:
     assert counts == {"feature": 0.5, "online": 1, "logit": 0.5}
 
 
-@pytest.mark.parametrize(("step", "expected"), [(0, 1.0), (120, 0.55), (239, 0.1)])
-def test_a_cosine_goes_over_the_whole_run(step: int, expected: float) -> None:
-    counts = at(schedule("cosine"), step).counts()
+@pytest.mark.parametrize(
+    ("name", "step", "expected"),
+    [
+        ("cosine", 0, 1.0),
+        ("cosine", 120, 0.55),
+        ("cosine", 239, 0.1),
+        ("late", 0, 1.0),
+        ("late", 120, 1.0),
+        ("late", 180, 0.55),
+        ("late", 239, 0.1),
+    ],
+)
+def test_a_teacher_lets_go_over_the_whole_run_or_its_second_half(name: str, step: int, expected: float) -> None:
+    counts = at(schedule(name), step).counts()
     assert counts == pytest.approx({"feature": expected, "online": 1, "logit": expected}, abs=0.01)
 
 

@@ -53,6 +53,13 @@ BREAKS = (
         "schedule::full_weight",
     ),
     Break(
+        "a late schedule leaves the first half as it is",
+        SCHEDULE,
+        "max(2 * step - steps, 0)",
+        "abs(2 * step - steps)",
+        "schedule::second_half",
+    ),
+    Break(
         "the share needs no float64",
         GRADIENT,
         "torch.linalg.vector_norm(g.float())",
