@@ -85,6 +85,17 @@ def test_an_arm_is_compared_with_alone_of_the_same_seed(rows: Rows) -> None:
     assert section.share(result) == pytest.approx(0.09 / (0.80 - 0.60))
 
 
+def test_step_times_of_another_day_are_not_compared(rows: Rows, tmp_path: Path) -> None:
+    for other in rows[4], rows[6]:
+        other["date"] = "2026-01-02 00:00"
+    (section,) = sections(rows)
+    found = [section.of(DEFAULT), section.of(UPSTREAM)]
+    assert [result and result.step for result in found] == [pytest.approx(1.7), pytest.approx(math.nan, nan_ok=True)]
+    (tmp_path / "learning").mkdir()
+    write_page(rows, tmp_path / "learning.md")
+    assert "+0.010 (one seed) | 5% | - | 0: 0.610" in (tmp_path / "learning.md").read_text(encoding="utf-8")
+
+
 def test_images_without_labels_are_compared_with_alone_of_the_few_labels(rows: Rows) -> None:
     found = sections([*rows, row("soft 3, images", 0, 0.75, regime="unlabelled")])
     result = found[1].of("soft 3, images")

@@ -34,7 +34,8 @@ A student is a YOLOv8n of half the width, the teacher a YOLOv8n; 96 px, batch 16
 Every figure is mAP50-95 on 1,000 held-out images. **Gain** is the mean, over paired seeds, of the arm's mAP minus that
 of the student that learned alone, with its 95 % interval (Student's t; one seed has none, two or three have a wide
 one). **Gap** is the share of the distance from alone to the teacher that the gain closes. **Step** is processor time a
-step, relative to alone. An arm with "first teacher" learned from a poorer teacher, of 0.671; the protocol says why.
+step, relative to alone on the same machine and day. An arm with "first teacher" learned from a poorer teacher, of
+0.671; the protocol says why.
 """
 
 HEADINGS = {
@@ -124,11 +125,20 @@ def _results(rows: list[Row], alone: dict[int, Row]) -> list[Result]:
         of_arm = {row["seed"]: row for row in rows if row["arm"] == arm}
         if of_arm:
             gains = {seed: row["map"] - alone[seed]["map"] for seed, row in of_arm.items() if seed in alone}
-            steps = [of_arm[s]["cpu_seconds_per_step"] / alone[s]["cpu_seconds_per_step"] for s in gains]
+            steps = [_time(of_arm[seed]) / _time(alone[seed]) for seed in gains if _of_a_day(of_arm[seed], alone[seed])]
             patches = tuple(sorted({row["patches"] for row in of_arm.values() if row["patches"]}))
             maps = {seed: row["map"] for seed, row in sorted(of_arm.items())}
             results.append(Result(arm, maps, gains, median(steps) if steps else math.nan, patches))
     return sorted(results, key=lambda result: (result.arm != "alone", -result.gain))
+
+
+def _time(row: Row) -> float:
+    return row["cpu_seconds_per_step"]
+
+
+def _of_a_day(*rows: Row) -> bool:
+    """Tell whether runs were on one machine and on one day: machines of one name differ by more than arms do."""
+    return len({(row["machine"], row["date"].partition(" ")[0]) for row in rows}) == 1
 
 
 def write_page(rows: list[Row], page: Path = PAGE) -> None:
@@ -161,9 +171,10 @@ def _section(section: Section, name: str) -> str:
         name_of_arm = f"**{result.arm}** (default)" if result.arm in (DEFAULT, DEFAULT_UNLABELLED) else result.arm
         seeds = ", ".join(f"{seed}: {value:.3f}" for seed, value in result.maps.items())
         gain, gap = ("-", "-") if result.arm == "alone" else (signed(result), f"{section.share(result):.0%}")
+        step = "-" if math.isnan(result.step) else f"{result.step:.2f}"
         lines.append(
             f"| {name_of_arm} | {len(result.maps)} | {mean(result.maps.values()):.3f} | {gain} | {gap} "
-            f"| {result.step:.2f} | {seeds} | {', '.join(result.patches) or '-'} |"
+            f"| {step} | {seeds} | {', '.join(result.patches) or '-'} |"
         )
     return "\n".join(lines) + f"\n\n![gains](learning/{name}.svg)\n"
 
