@@ -200,6 +200,8 @@ def _check(args, value):
         raise ValueError(f"distill_images_ratio={value['distill_images_ratio']!r}: expected a number above 0")
     if not _is_number(value["distill_close"], int):
         raise ValueError(f"distill_close={value['distill_close']!r}: expected a number of epochs")
+    if value["distill_close"] and getattr(args, "time", None):
+        raise ValueError("distill_close: expected epochs=..., with time=... nobody knows which epochs will be the last")
     if value["distill_close"] >= args.epochs:
         raise ValueError(
             f"distill_close={value['distill_close']}: expected less than epochs={args.epochs}, or nothing is taught"

@@ -40,14 +40,24 @@ def pair_classes(trainer, teacher, loss):
         (Classes): The pairs.
     """
     args = trainer.args
-    left_out = [name for name in ("classes", "single_cls") if getattr(args, name) not in (None, False)]
+    given = {"classes": args.classes is not None, "single_cls": bool(args.single_cls)}
+    left_out = [name for name in given if given[name]]
     if left_out and loss.by_number:
         LOGGER.warning(
             f"{left_out[0]}: distill_logit_type={args.distill_logit_type} compares all classes of the heads all the "
             "same; 'soft' compares those that are trained"
         )
-    pair = classes_by_number if teacher.numbered or loss.by_number else classes_by_name
-    return pair(trained_names(trainer.data["names"], args), teacher.names)
+    ours, theirs = trained_names(trainer.data["names"], args), teacher.names
+    if len(ours) == len(theirs) == 1 and args.classes is None and ONE_CLASS in (ours, theirs):
+        return _one_class(ours, theirs)
+    return (classes_by_number if teacher.numbered or loss.by_number else classes_by_name)(ours, theirs)
+
+
+def _one_class(ours, theirs):
+    """Pair one class with one, of which a run with single_cls has forgotten the name."""
+    ((i, our), (j, their)) = (*ours.items(), *theirs.items())
+    note = "" if our == their else f"the teacher's one class, {their}, is taken for the one that is trained, {our}"
+    return Classes([i], [j], note)
 
 
 def trained_names(names, args):

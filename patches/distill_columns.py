@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 LOGGER = logging.getLogger("ultralytics")
+RANK = int(os.getenv("RANK", "-1"))
 
 
 class Term(NamedTuple):
@@ -53,19 +55,21 @@ class DistillItems(dict):
         return {f"train/{k}": round(float(v), 5) for k, v in self.items()} if prefix == "train" else {}
 
 
-def set_aside_results(folder, taught):
+def set_aside_results(trainer):
     """Rename the results.csv of an earlier run in the same folder, if it has other columns than this run will have.
 
     Releases up to 8.3 add their rows to it, and then cannot read it: a row has more fields than the header.
 
     Args:
-        folder (Path): The folder of this run, which begins.
-        taught (bool): Whether this run has a teacher.
+        trainer (BaseTrainer): Its run begins, in this process, with a teacher or without.
     """
-    file = Path(folder) / "results.csv"
-    if not file.is_file() or (_CURVES[0].encode() in file.read_bytes().partition(b"\n")[0]) == taught:
+    taught, file = trainer.model_t is not None, Path(trainer.save_dir) / "results.csv"
+    if RANK not in (-1, 0) or trainer.resume or not file.is_file():
         return
-    aside = file.with_name("earlier_results.csv")  # no name of which upstream draws curves
+    if (_CURVES[0].encode() in file.read_bytes().partition(b"\n")[0]) == taught:
+        return
+    numbers = ("", *range(2, 10**6))  # of a name of which upstream draws no curves
+    aside = next(name for n in numbers if not (name := file.with_name(f"earlier_results{n}.csv")).exists())
     file.replace(aside)
     LOGGER.warning(f"{file} is of a run {'without' if taught else 'with'} a teacher, it is now {aside.name}")
 

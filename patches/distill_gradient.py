@@ -19,7 +19,7 @@ LEAST, MOST = 0.03, 5.0
 
 
 def warmup_steps(args, steps_per_epoch):
-    """Return how many steps the learning rate takes to warm up, as upstream counts them.
+    """Return how many steps the learning rate takes to warm up, at most: newer releases have no minimum of 100.
 
     Args:
         args (SimpleNamespace): The arguments of the run.
@@ -41,7 +41,9 @@ def check_reach(features, logits):
     trained = [x.requires_grad for x in features]
     if any(trained) or any(x.requires_grad for levels in logits.values() for x in levels):
         if trained and not any(trained):
-            LOGGER.warning("distill_feat_type: without effect, all layers up to those that are compared are frozen")
+            LOGGER.warning(
+                "distill_feat_type: without effect while all layers up to those that are compared are frozen"
+            )
         return
     raise ValueError(
         "model_t: nothing is taught, all layers up to those that are compared are frozen; expected a smaller freeze "

@@ -17,14 +17,15 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from .distill_models import input_channels
+from .distill_models import de_parallel, input_channels
 
 LOGGER = logging.getLogger("ultralytics")
 RANK = int(os.getenv("RANK", "-1"))
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+EXPECTED = f"in a folder or a list, with names that end in {', '.join(SUFFIXES)}"
 GREY = (114, 114, 114)  # what upstream fills the borders of images with
-CHANGES = ("translate", "scale", "degrees", "fliplr", "flipud", "hsv_h", "hsv_s", "hsv_v")  # train arguments
+CHANGES = ("translate", "scale", "degrees", "fliplr", "flipud", "hsv_h", "hsv_s", "hsv_v", "bgr")  # train arguments
 
 
 def find_images(source):
@@ -39,14 +40,17 @@ def find_images(source):
 
     Raises:
         FileNotFoundError: If there is no such file or folder.
-        ValueError: If one of them has no images.
+        ValueError: If one of them has no images, or is no path.
     """
     found = set()
-    for path in source if isinstance(source, (list, tuple)) else [source]:
-        images = _images(Path(path).expanduser())
+    paths = source if isinstance(source, (list, tuple)) else [source]
+    for path in paths:
+        images = _images(Path(path).expanduser()) if isinstance(path, (str, Path)) and str(path) else []
         if not images:
-            raise ValueError(f"distill_images={path}: expected images, with a name that ends in {', '.join(SUFFIXES)}")
+            raise ValueError(f"distill_images={path!r}: expected images, {EXPECTED}")
         found.update(str(image.resolve()) for image in images)
+    if not paths:
+        raise ValueError(f"distill_images={source!r}: expected images, {EXPECTED}")
     return sorted(found)
 
 
@@ -61,22 +65,26 @@ def absolute(source):
     return str(Path(source).expanduser().resolve())
 
 
-def _images(path):
-    """Return the images that one path stands for."""
+def _images(path, listed=False):
+    """Return the images that one path stands for; in a list of paths there is no other list."""
     if path.is_dir():
         return [image for image in path.rglob("*") if image.suffix.lower() in SUFFIXES]
     if not path.is_file():
         raise FileNotFoundError(f"distill_images={path}: expected a folder, an image or a list of images")
-    if path.suffix.lower() != ".txt":
+    if path.suffix.lower() != ".txt" or listed:
         return [path] if path.suffix.lower() in SUFFIXES else []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [image for line in lines if line.strip() for image in _images(path.parent / line.strip())]
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()  # Windows puts a mark before the first line
+    except UnicodeDecodeError as e:
+        raise ValueError(f"distill_images={path}: expected a list of paths in UTF-8: {e}") from e
+    return [image for line in lines if line.strip() for image in _images(path.parent / line.strip(), listed=True)]
 
 
 class UnlabelledImages(Dataset):
     """Images as a student sees those with labels: of the size of the training, and changed as its arguments say.
 
-    The arguments are those of CHANGES. There is no mosaic: no student will be given four images in one.
+    The arguments are those of CHANGES. There is no mosaic, since no student will be given four images in one, and all
+    images have one size, also with multi_scale.
 
     Args:
         paths (list[str]): The images.
@@ -85,7 +93,9 @@ class UnlabelledImages(Dataset):
 
     def __init__(self, paths, args):
         self.paths, self.size = paths, args.imgsz
-        self.changes = SimpleNamespace(**{name: getattr(args, name) for name in CHANGES})  # for processes of their own
+        self.changes = SimpleNamespace(
+            **{name: getattr(args, name, 0.0) for name in CHANGES}
+        )  # bgr is not in all releases
 
     def __len__(self):
         """Return the number of images."""
@@ -119,7 +129,8 @@ class UnlabelledImages(Dataset):
         fit = size / max(height, width)
         width, height = (max(1, round(side * fit)) for side in (width, height))  # some images are thin as a thread
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if fit < 1 else cv2.INTER_LINEAR)
-        turn, zoom = random.uniform(-args.degrees, args.degrees), 1 + random.uniform(-args.scale, args.scale)
+        between = args.scale if isinstance(args.scale, (list, tuple)) else (1 - args.scale, 1 + args.scale)
+        turn, zoom = random.uniform(-args.degrees, args.degrees), random.uniform(*between)
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), turn, zoom)
         move = random.uniform(-args.translate, args.translate, 2) * size
         matrix[:, 2] += (size - np.array([width, height])) / 2 + move
@@ -127,7 +138,8 @@ class UnlabelledImages(Dataset):
         for axis, chance in ((1, args.fliplr), (0, args.flipud)):
             if random.random() < chance:
                 image = np.flip(image, axis)
-        return _recolour(image, 1 + random.uniform(-1, 1, 3) * (args.hsv_h, args.hsv_s, args.hsv_v))
+        image = _recolour(image, 1 + random.uniform(-1, 1, 3) * (args.hsv_h, args.hsv_s, args.hsv_v))
+        return image[..., ::-1] if random.random() < args.bgr else image
 
 
 def _read(path):
@@ -149,11 +161,15 @@ class _Draws(Sampler):
     """Which images come, and how each is changed, without end: each image once a round, each process its own part.
 
     It has a random generator of its own, so that images with labels come as they would come without these.
+
+    Args:
+        count (int): The number of images.
+        seed (int): Of the generator.
+        begin (int): The number of draws that are left out, of all processes.
     """
 
-    def __init__(self, count, seed):
-        self.count, self.seed = count, seed
-        self.begin = 0  # how many were drawn before the run was interrupted, by all processes
+    def __init__(self, count, seed, begin):
+        self.count, self.seed, self.begin = count, seed, begin
 
     def __iter__(self):
         random = np.random.default_rng(self.seed)
@@ -183,7 +199,6 @@ class ImageStream:
             raise ValueError(f"distill_images: expected a model of 3 image channels, not {looks_at}")
         self.trainer, self.paths = trainer, find_images(args.distill_images)
         self.count, self._stream = len(self.paths), None
-        self._draws = _Draws(self.count, args.seed)
         self.labelled = 0  # images with labels that came so far, in all processes
 
     def take(self, labelled):
@@ -197,8 +212,9 @@ class ImageStream:
                 there are distill_images_ratio times as many as with labels; in a step there may be none.
         """
         if self._stream is None:
-            self._stream = iter(self._loader())
-        before, self.labelled = self._due(), self.labelled + labelled * _processes()
+            self._begin()
+        before = self._due()
+        self.labelled += labelled * _processes()
         count = self._due() - before
         if not count:
             return torch.empty(0)
@@ -207,26 +223,21 @@ class ImageStream:
 
     def _due(self):
         """Return how many images this process has to have taken."""
-        return math.floor(self.labelled / _processes() * self.trainer.args.distill_images_ratio + 1e-6)
+        due = self.labelled / _processes() * self.trainer.args.distill_images_ratio
+        return math.floor(due / self._least + 1e-6) * self._least
 
-    def resume(self, labelled):
-        """Go on where a run that was interrupted had come to.
+    def _begin(self):
+        """Begin to load images without end, where the run has come to, in processes of their own if it has such.
 
-        Args:
-            labelled (int): The number of images with labels that had come by then.
+        With the first batch, since only then has upstream fitted the size of the images to the student's strides.
         """
-        self.labelled = labelled
-        self._draws.begin = self._due() * _processes()
-
-    def _loader(self):
-        """Return what loads the images without end, in processes of its own if the run has such.
-
-        Made with the first batch: only then has upstream fitted the size of the images to the student's strides.
-        """
-        args = self.trainer.args
-        workers = min(args.workers, os.cpu_count() or 1)
+        args, stride = self.trainer.args, int(max(de_parallel(self.trainer.model).stride))
+        # BatchNorm needs two places to learn from: where an image is a single one to the deepest layers, two images.
+        self._least = 1 if args.imgsz >= 2 * stride else 2
+        draws = _Draws(self.count, args.seed, begin=self._due() * _processes())
+        workers = min(args.workers, (os.cpu_count() or 1) // _processes())
         images = UnlabelledImages(self.paths, args)
-        return DataLoader(images, batch_size=None, sampler=self._draws, num_workers=workers)
+        self._stream = iter(DataLoader(images, batch_size=None, sampler=draws, num_workers=workers))
 
     def stop(self):
         """End the processes that load images."""

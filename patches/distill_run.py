@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+from .distill_columns import set_aside_results
 from .distill_optimizer import check_optimizer
 
 
@@ -29,7 +30,7 @@ def expect_teacher(trainer):
 
 
 def check_setup(trainer):
-    """Refuse a trainer that has a teacher and has not set up all that the training loop needs.
+    """Refuse a trainer that has a teacher and has not set up all that the training loop needs; then the run begins.
 
     Args:
         trainer (BaseTrainer): Its _setup_train has returned.
@@ -40,6 +41,7 @@ def check_setup(trainer):
     if trainer.distiller is None:
         raise _ignored(trainer, "_setup_train")
     check_optimizer(trainer)
+    set_aside_results(trainer)
 
 
 @contextmanager
@@ -54,6 +56,7 @@ def distillation(trainer):
     """
     expect_teacher(trainer)
     if trainer.model_t is None:
+        set_aside_results(trainer)
         yield
         return
     try:

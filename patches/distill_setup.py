@@ -14,7 +14,6 @@ import torch
 import torch.nn as nn
 
 from .distill_arguments import AVERAGE, DISTILL_ARGS, complete_arguments, given_arguments
-from .distill_columns import set_aside_results
 from .distill_images import absolute, find_images
 from .distill_models import arguments_of
 
@@ -59,8 +58,6 @@ def claim_teacher(trainer):
         vars(args).update(_resumed_args(trainer))
     given = given_arguments(args)
     source = given.get("model_t")
-    if RANK in (-1, 0) and not trainer.resume:
-        set_aside_results(trainer.save_dir, taught=source is not None)
     if source is None:
         idle = sorted(key for key, value in given.items() if value not in (False, "none"))
         if idle:
@@ -176,7 +173,10 @@ def _path_of(model, trainer):
     path = getattr(model, "pt_path", None)
     if path is None or not Path(path).is_file() or _is_replaced(Path(path).resolve(), trainer):
         return None
-    saved = read_model(str(path))
+    try:
+        saved = read_model(str(path))
+    except ValueError:  # whatever has become of the file, the model is here
+        return None
     if any(getattr(saved, name, None) != getattr(model, name, None) for name in ("names", "end2end")):
         return None
     saved, mine = saved.state_dict(), model.state_dict()

@@ -61,7 +61,7 @@ class Distiller:
         self.teacher = make_teacher(trainer)
         self.schedule = Schedule(trainer, self.teacher)
         compared = self._compare_by(student, teacher)
-        self.images = ImageStream(trainer) if args.distill_images else None
+        self.images = ImageStream(trainer) if args.distill_images is not None else None
         self.trained = list(trainer.distillloss.parameters())  # not every loss has something to train
         self.before_steps = BeforeSteps(self.clip_gradients)
         trainer.distill_items.restart()
@@ -280,7 +280,7 @@ class Distiller:
         checkpoint = Path(self.trainer.args.model)
         state, wanted = self._restore(checkpoint.parent), read_checkpoint(self.trainer)["epoch"]
         if self.images:
-            self.images.resume(state.get("images", 0))
+            self.images.labelled = state.get("images", 0)
         saved = state.get("epoch")
         if saved is None:
             LOGGER.warning(

@@ -156,6 +156,14 @@ CASES = {
     "an end before the beginning": Case(
         "model_t=teacher, epochs=3, distill_close=3", "ValueError", r"distill_close=3: expected less than epochs=3, or"
     ),
+    "an end that nobody knows": Case(
+        "model_t=teacher, time=1, distill_close=3", "ValueError", r"distill_close: expected epochs=\.\.\., with time="
+    ),
+    "no images": Case(
+        "model_t=teacher, distill_images=[]",
+        "ValueError",
+        r"distill_images=\[\]: expected images, in a folder or a list.*",
+    ),
     **{
         f"{argument} without its loss": Case(
             f"model_t=teacher, {argument}={value}, {others}",

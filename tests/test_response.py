@@ -183,7 +183,19 @@ def test_a_run_with_one_class_is_not_taught_several(ours: Any, caplog: pytest.Lo
     assert paired(ours, ["a", "b"], single=True, single_cls=True) == ([0], [0], "")
 
 
-@pytest.mark.parametrize("left_out", [{"classes": [1]}, {"single_cls": True}])
+@pytest.mark.parametrize("numbered", [False, True])
+def test_one_class_is_paired_with_one_of_which_the_name_is_lost(
+    numbered: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = paired(["person"], ["person"], single_cls=True, numbered=numbered)
+    assert lost == ([0], [0], "the teacher's one class, person, is taken for the one that is trained, item")
+    of_teacher = paired(["person"], ["person"], single=True, numbered=numbered)
+    assert of_teacher == ([0], [0], "the teacher's one class, item, is taken for the one that is trained, person")
+    assert not caplog.text
+    assert paired([*"ab"], ["person"], single=True, classes=[1])[:2] == ([], []), "it may be more than one of the data"
+
+
+@pytest.mark.parametrize("left_out", [{"classes": [1]}, {"classes": 0}, {"single_cls": True}])
 def test_a_loss_that_compares_all_classes_says_so(left_out: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     for loss, warned in ((SoftTargets, False), (RawOutputs, True)):
         caplog.clear()

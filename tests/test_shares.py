@@ -105,7 +105,7 @@ def test_a_training_goes_on_where_it_cannot_be_measured(run: Any) -> None:
 
 
 def test_frozen_layers_that_cannot_be_taught_are_told_and_refused_if_there_is_nothing_else(run: Any) -> None:
-    without_effect = "distill_feat_type: without effect, all layers up to those that are compared are frozen"
+    without_effect = "distill_feat_type: without effect while all layers up to those that are compared are frozen"
     assert [name for name, said in _said(run).items() if without_effect in said] == ["head"]
     assert run.facts["frozen"].startswith(
         "model_t: nothing is taught, all layers up to those that are compared are frozen;"

@@ -10,8 +10,8 @@ BREAKS = (
     Break(
         "images without labels have the size that upstream makes of the argument",
         IMAGES,
-        "        self.labelled = 0  #",
-        "        self._stream = iter(self._loader())\n        self.labelled = 0  #",
+        "        self.labelled = 0  # images with labels that came so far, in all processes\n",
+        "        self.labelled = 0\n        self._begin()\n",
         "images::size_that_upstream and 8.4.190",
     ),
     Break(
@@ -38,7 +38,7 @@ BREAKS = (
     Break(
         "a resumed run knows which images come next",
         "patches/distiller.py",
-        '            self.images.resume(state.get("images", 0))\n',
+        '            self.images.labelled = state.get("images", 0)\n',
         "            pass\n",
         "images::resumed_run and 8.4.190",
     ),
