@@ -54,6 +54,13 @@ BREAKS = (
         COLUMNS,
         "    file.replace(aside)\n",
         "    return\n",
-        "teacher_files::set_aside and 8.4.190",
+        "teacher_files::set_aside and 8.3.200",
+    ),
+    Break(
+        "results are set aside under a name that is free",
+        COLUMNS,
+        'if not (name := file.with_name(f"earlier_results{n}.csv")).exists()',
+        'if (name := file.with_name(f"earlier_results{n}.csv"))',
+        "teacher_files::set_aside and 8.3.200",
     ),
 )

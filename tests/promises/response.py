@@ -65,6 +65,13 @@ BREAKS = (
         "response::one_class",
     ),
     Break(
+        "one class is paired with one of which the name is lost",
+        CLASSES,
+        " and ONE_CLASS in (ours, theirs):\n",
+        " and False:\n",
+        "response::name_is_lost",
+    ),
+    Break(
         "a loss that compares all classes says so",
         CLASSES,
         "    if left_out and loss.by_number:\n",

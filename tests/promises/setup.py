@@ -113,4 +113,18 @@ BREAKS = (
         "for name in ()]:",
         "teacher_files::resumed and 8.4.190",
     ),
+    Break(
+        "a teacher whose file was replaced is saved",
+        SETUP,
+        "    except ValueError:  # whatever has become",
+        "    except MemoryError:  # whatever has become",
+        "teacher_files::was_replaced and 8.4.190",
+    ),
+    Break(
+        "an end that nobody knows is refused",
+        "patches/distill_arguments.py",
+        '    if value["distill_close"] and getattr(args, "time", None):\n',
+        "    if False:\n",
+        "bad_input::what_makes_no_sense and 8.2.50",
+    ),
 )
