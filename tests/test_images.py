@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from lessons import lesson
-from PIL import Image
 from releases import TRAINING_LOOPS
 
 pytestmark = pytest.mark.training
@@ -131,6 +130,8 @@ take("resumed", YOLO("part/weights/last.pt"), resume=True)
 
 def spread(digits: Path, folder: Path) -> None:
     """Put images without labels into a folder of the run: four below `frames`, one of them broken, and one more."""
+    from PIL import Image  # which is there only where there is something to train with
+
     images = sorted((digits.parent / "images/train").glob("*.*"))
     (folder / "frames/deeper").mkdir(parents=True)
     (folder / "more").mkdir()
