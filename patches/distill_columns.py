@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,7 +69,7 @@ def set_aside_results(trainer):
         return
     if (_CURVES[0].encode() in file.read_bytes().partition(b"\n")[0]) == taught:
         return
-    numbers = ("", *range(2, 10**6))  # of a name of which upstream draws no curves
+    numbers = chain(("",), count(2))  # in a name of which upstream draws no curves
     aside = next(name for n in numbers if not (name := file.with_name(f"earlier_results{n}.csv")).exists())
     file.replace(aside)
     LOGGER.warning(f"{file} is of a run {'without' if taught else 'with'} a teacher, it is now {aside.name}")

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 from commanded import invoke
+from test_cli import FILES
 from trees import Tree, everything
 
-from distillpatch.engine.plan import paths
 from distillpatch.patch_sets import built_in
 from distillpatch.tree.package import MARK
 
 RELEASES = ("8.0.136", "8.4.190")
-FILES = len(paths(built_in()))
 
 Checkout = Callable[[str], Path]
 

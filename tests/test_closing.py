@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from lessons import COLUMNS, results
+from lessons import COLUMNS, results, said
 from releases import TRAINING_LOOPS
 
 pytestmark = pytest.mark.training
@@ -52,11 +52,6 @@ def run(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> Any:
     return teach(request.param, SCRIPT)
 
 
-def _said(run: Any) -> dict[str, str]:
-    parts = run.log.split("TRAINING ")[1:]
-    return {part.partition("\n")[0].strip(): part for part in parts}
-
-
 @pytest.mark.parametrize("name", CLOSE)
 def test_the_teacher_adds_nothing_and_is_not_asked_in_the_last_epochs(run: Any, name: str) -> None:
     facts, end = run.facts[name], 4 - CLOSE[name]
@@ -75,7 +70,7 @@ def test_their_columns_are_zero(run: Any, name: str) -> None:
 @pytest.mark.parametrize("name", CLOSE)
 def test_it_is_said_when_it_ends_and_what_it_has_sent_until_then(run: Any, name: str) -> None:
     """Here the warm-up is longer than the whole training."""
-    said = _said(run)[name]
-    assert re.findall(r"Distillation: ends here, distill_close=(\d); the labels alone", said) == [str(CLOSE[name])]
-    assert len(re.findall(r"Distillation: it sends the student [\d.]+% of the gradient", said)) == 1
-    assert said.index("it sends the student") < said.index("ends here")
+    log = said(run)[name]
+    assert re.findall(r"Distillation: ends here, distill_close=(\d); the labels alone", log) == [str(CLOSE[name])]
+    assert len(re.findall(r"Distillation: it sends the student [\d.]+% of the gradient", log)) == 1
+    assert log.index("it sends the student") < log.index("ends here")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from lessons import said
 from releases import NEWEST, TRAINING_LOOPS
 
 pytestmark = pytest.mark.training(core=(NEWEST,))
@@ -70,43 +71,38 @@ def run(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> Any:
     return teach(request.param, SCRIPT)
 
 
-def _said(run: Any) -> dict[str, str]:
-    parts = run.log.split("TRAINING ")[1:]
-    return {part.partition("\n")[0].strip(): part for part in parts}
-
-
 def test_the_share_is_that_of_the_gradient_that_distillation_adds(run: Any) -> None:
-    said = _said(run)
+    logs = said(run)
     for name in ("feature", "logit", "all"):
-        (share, _), *more = re.findall(SHARE, said[name])
+        (share, _), *more = re.findall(SHARE, logs[name])
         assert not more
         assert float(share) / 100 == pytest.approx(run.facts[name], rel=0.01, abs=0.001)
-    _, parts = re.findall(SHARE, said["all"])[0]
-    singles = [re.findall(SHARE, said[name])[0][0] for name in ("feature", "logit")]
+    _, parts = re.findall(SHARE, logs["all"])[0]
+    singles = [re.findall(SHARE, logs[name])[0][0] for name in ("feature", "logit")]
     assert re.findall(r"(\w+) ([\d.]+)%", parts) == [("dfeaLoss", singles[0]), ("dlogitLoss", singles[1])]
 
 
 def test_a_share_that_is_too_small_or_too_large_is_warned_of(run: Any) -> None:
-    said = _said(run)
+    logs = said(run)
     weights = "distill_feat_weight or distill_logit_weight"
-    assert f"below 3% the teacher hardly teaches; try a larger {weights}" in said["task"]
-    assert "above 500% the teacher outweighs the labels; try a smaller" in said["drowned"]
-    assert "teacher hardly" not in said["drowned"]
+    assert f"below 3% the teacher hardly teaches; try a larger {weights}" in logs["task"]
+    assert "above 500% the teacher outweighs the labels; try a smaller" in logs["drowned"]
+    assert "teacher hardly" not in logs["drowned"]
 
 
 def test_it_needs_no_precision_that_a_device_may_not_have(run: Any) -> None:
-    assert re.search(SHARE, _said(run)["single precision"])
+    assert re.search(SHARE, said(run)["single precision"])
 
 
 def test_a_training_goes_on_where_it_cannot_be_measured(run: Any) -> None:
-    said = _said(run)["unmeasured"]
-    assert "what share of the gradient it sends cannot be measured: Cannot convert a MPS Tensor to float64" in said
-    assert "1 epochs completed" in said
+    log = said(run)["unmeasured"]
+    assert "what share of the gradient it sends cannot be measured: Cannot convert a MPS Tensor to float64" in log
+    assert "1 epochs completed" in log
 
 
 def test_frozen_layers_that_cannot_be_taught_are_told_and_refused_if_there_is_nothing_else(run: Any) -> None:
     without_effect = "distill_feat_type: without effect while all layers up to those that are compared are frozen"
-    assert [name for name, said in _said(run).items() if without_effect in said] == ["head"]
+    assert [name for name, log in said(run).items() if without_effect in log] == ["head"]
     assert run.facts["frozen"].startswith(
         "model_t: nothing is taught, all layers up to those that are compared are frozen;"
     )
@@ -114,4 +110,4 @@ def test_frozen_layers_that_cannot_be_taught_are_told_and_refused_if_there_is_no
 
 def test_it_is_said_once_at_the_end_of_the_warm_up(run: Any) -> None:
     for name in ("late", "average"):
-        assert len(re.findall(SHARE, _said(run)[name])) == 1
+        assert len(re.findall(SHARE, said(run)[name])) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lessons import COLUMNS, results
+from lessons import COLUMNS, results, said
 
 pytestmark = pytest.mark.training
 
@@ -119,6 +119,6 @@ def test_a_student_that_is_resumed_is_not_its_own_teacher(run: Any) -> None:
 @pytest.mark.parametrize(("release", "lost"), [("8.4.60", "one2many"), ("8.4.190", "one2one")])
 def test_a_branch_that_a_fused_teacher_has_lost_is_told(release: str, lost: str, teach: Callable[..., Any]) -> None:
     """Releases up to 8.4.130 leave a YOLO26 so that has predicted. Later ones drop the branch that is not asked for."""
-    said = dict(part.split("\n", 1) for part in teach(release, FUSED).log.split("TRAINING ")[1:])
+    logs = said(teach(release, FUSED))
     warning = f"the student's branch {lost} is not taught, the teacher has none: it was fused to predict with; give the"
-    assert [name for name, log in said.items() if warning in log] == ["fused"]
+    assert [name for name, log in logs.items() if warning in log] == ["fused"]

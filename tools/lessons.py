@@ -31,6 +31,12 @@ def results(run: Run, name: str) -> Table:
     return Table([column.strip() for column in header.split(",")], [[*map(float, row.split(","))] for row in rows])
 
 
+def said(run: Run) -> dict[str, str]:
+    """Return what was logged in each training of a run, by the name that its script has printed after TRAINING."""
+    parts = run.log.split("TRAINING ")[1:]
+    return {part.partition("\n")[0].strip(): part for part in parts}
+
+
 def lesson(
     tree: Path,
     folder: Path,
