@@ -817,6 +817,17 @@ def test_a_function_inside_the_scope_may_never_be_called() -> None:
         patched("def f():\n    def g():\n        a()\n", "  a()\n+ new()\n", "f")
 
 
+@pytest.mark.parametrize("hunk", ["  a()\n+ new()\n+ newer()\n", "+ new()\n+ newer()\n  a()\n", "  a()\n+\n+ new()\n"])
+def test_lines_that_are_there_already_are_refused(hunk: str) -> None:
+    """Without a state nobody knows that the hunk was applied before."""
+    once = patched("b()\na()\nc()\n", hunk)
+    with pytest.raises(PlanError, match="the lines that it adds are there already"):
+        patched(once, hunk)
+    with pytest.raises(PlanError, match="the lines that it adds are there already"):
+        patched(once, f"{hunk}or\n  b()\n+ newest()\n")
+    assert patched(once.replace("new", "now"), hunk).count("new(") == 1
+
+
 def test_an_alternative_that_fits_twice_is_not_passed_over() -> None:
     """The code has its shape, so the other one would land where it is not meant to."""
     with pytest.raises(PlanError, match="expected one match, found 2"):

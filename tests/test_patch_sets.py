@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import lzma
+import shutil
 import subprocess
 import sys
 import zlib
@@ -19,6 +20,7 @@ from trees import everything
 
 from distillpatch.commands import examine, reach
 from distillpatch.errors import DistillpatchError
+from distillpatch.ledger.places import STATE_DIR
 from distillpatch.ledger.undo import Edited
 from distillpatch.patch_sets import built_in, load
 from distillpatch.tree.checkout import Checkout, locate
@@ -68,6 +70,16 @@ def test_a_set_that_is_there_is_applied_no_second_time(checkout: Callable[[str],
     for patch_set in (load(EXAMPLE), built_in()):
         assert reach(found(tree), with_set(patch_set)).run is None
     assert everything(tree) == before and names(tree) == ["distillation", "print-lr"]
+
+
+def test_a_set_is_not_applied_on_top_of_itself_where_its_state_is_lost(checkout: Callable[[str], Path]) -> None:
+    tree = checkout("8.4.190")
+    reach(found(tree), with_set(load(EXAMPLE)))
+    shutil.rmtree(tree / "ultralytics" / STATE_DIR)
+    before = everything(tree)
+    with pytest.raises(DistillpatchError, match="the lines that it adds are there already"):
+        reach(found(tree), with_set(load(EXAMPLE)))
+    assert everything(tree) == before
 
 
 def test_two_sets_that_change_the_same_code_are_refused_with_both_names(

@@ -34,6 +34,10 @@ class Ambiguity(Misfit):
     """An alternative fits at several places, and there is no telling which is meant."""
 
 
+class Repetition(Misfit):
+    """An alternative fits, and what it adds is there already."""
+
+
 class Absence(Misfit):
     """The file or the scope that an alternative is for does not exist."""
 
@@ -257,9 +261,29 @@ def _insertion(landing: Landing, change: _Change) -> Edit:
             is_block = isinstance(item, cst.BaseStatement)
             first, last = pattern.lines(item)
             if last == change.first - 1 and stop > 0:
-                return layout.inserted_after(landing.scope, code, stop, change.added, is_block)
+                return _once(landing.scope, layout.inserted_after(landing.scope, code, stop, change.added, is_block))
             if first == change.first and start < len(code):
                 before = code, start, is_block
     if before is None:
         raise Misfit("the added lines are neither after nor before a line of the pattern of their indentation")
-    return layout.inserted_before(landing.scope, *before[:2], change.added, before[2])
+    return _once(landing.scope, layout.inserted_before(landing.scope, *before[:2], change.added, before[2]))
+
+
+def _once(scope: Scope, insertion: Edit) -> Edit:
+    """Return an insertion, unless its lines stand right before or after its place, as they do once it was made.
+
+    A pattern that ends where lines are added matches what it has changed as well, and a state may be lost.
+
+    Raises:
+        Repetition: If they stand there.
+    """
+    text, at = scope.source.text, insertion.start
+    added = _lines(insertion.text)
+    if added in (_lines(text[at:])[: len(added)], _lines(text[:at])[-len(added) :]):
+        raise Repetition("the lines that it adds are there already")
+    return insertion
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text that are not blank."""
+    return [line for line in text.splitlines() if line.strip()]

@@ -9,7 +9,7 @@ from distillpatch.change import FileChange
 from distillpatch.engine.edit import Edit, splice
 from distillpatch.engine.hand_edits import Extent, HandEdit, Removal, extents
 from distillpatch.engine.hand_made_files import is_idle
-from distillpatch.engine.landing import Absence, Ambiguity, Misfit, edits, occurrences
+from distillpatch.engine.landing import Absence, Ambiguity, Misfit, Repetition, edits, occurrences
 from distillpatch.engine.modification import Alternative, Hunk, Modification
 from distillpatch.engine.nearest import nearest
 from distillpatch.engine.own_versions import OwnVersion, own_versions
@@ -245,9 +245,9 @@ def _land(hunk: Hunk, sources: Mapping[str, Source]) -> tuple[str, list[Edit]] |
             return alternative.path, edits(sources[alternative.path], alternative)
         except Misfit as misfit:
             misfits.append(misfit)
-            if isinstance(misfit, Ambiguity):
+            if isinstance(misfit, (Ambiguity, Repetition)):
                 break  # the code has the shape of this alternative, so none of the others is meant
-    tried = zip(hunk.alternatives, misfits)  # noqa: B905 - those after an ambiguity were not tried
+    tried = zip(hunk.alternatives, misfits)  # noqa: B905 - those after the one that is meant were not tried
     return Rejection(tuple(_attempt(alternative, misfit, sources) for alternative, misfit in tried))
 
 

@@ -96,9 +96,37 @@ BREAKS = (
     Break(
         "an alternative that fits twice is not passed over",
         PLAN,
-        "            if isinstance(misfit, Ambiguity):\n",
+        "            if isinstance(misfit, (Ambiguity, Repetition)):\n",
         "            if False:\n",
         "edit::passed_over",
+    ),
+    Break(
+        "an alternative whose lines are there is not passed over",
+        PLAN,
+        "(Ambiguity, Repetition)",
+        "Ambiguity",
+        "edit::lines_that_are_there",
+    ),
+    Break(
+        "lines are not added twice behind a statement",
+        LANDING,
+        "_lines(text[at:])[: len(added)]",
+        "[]",
+        "edit::lines_that_are_there",
+    ),
+    Break(
+        "lines are not added twice before a statement",
+        LANDING,
+        ", _lines(text[:at])[-len(added) :]",
+        "",
+        "edit::lines_that_are_there",
+    ),
+    Break(
+        "a set whose state is lost is not applied twice",
+        LANDING,
+        "    if added in (_lines",
+        "    if False and added in (_lines",
+        "patch_sets::on_top_of_itself",
     ),
     Break(
         "a scope is looked into alone",
