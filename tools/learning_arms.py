@@ -90,6 +90,7 @@ PATCHED: dict[str, dict[str, Any]] = {
     "soft 1, frs 10": soft(1.0, **FRS_10),
     "soft 1, frs 10, cosine": soft(1.0, **FRS_10, distill_schedule="cosine"),
     "soft 1, frs 10, cosine, images": soft(1.0, **FRS_10, **UNLABELLED, distill_schedule="cosine"),
+    "soft 1, frs 10, second half": soft(1.0, **FRS_10, distill_schedule="late"),
     "soft 1, frs 10, eight layers": soft(1.0, **FRS_10, **EIGHT),
     "soft 1, frs 3, eight layers": soft(1.0, **FRS, **EIGHT),
     "frs 10": features(FRS_10),
