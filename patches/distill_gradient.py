@@ -51,7 +51,7 @@ def check_reach(features, logits):
     )
 
 
-def measure_shares(trainer, terms):
+def measure_shares(trainer, terms, weight):
     """Return lines on what distillation sends the student, as a share of the gradient that its task sends.
 
     Each loss makes a backward pass of its own, which no parameter is changed by.
@@ -59,6 +59,8 @@ def measure_shares(trainer, terms):
     Args:
         trainer (BaseTrainer): Its loss is the task's loss of one batch.
         terms (dict[str, torch.Tensor]): By name, what distillation adds to it for the student.
+        weight (float): The part of its full weight that the schedule gives it at this step: little where a run ends
+            before its average is trusted, and at the end of some.
 
     Returns:
         (list[tuple[int, str]]): What to log, with the levels; empty in a batch in which the task, or an overflow, sends
@@ -77,9 +79,11 @@ def measure_shares(trainer, terms):
     shares = {name: norm / norms["task"] for name, norm in norms.items()}
     parts = ", ".join(f"{TERMS[name].column} {shares[name]:.1%}" for name in terms)
     text = f"Distillation: it sends the student {shares['all']:.1%} of the gradient that the task sends ({parts})"
+    if weight < 0.995:
+        text += f", at {weight:.0%} of its full weight"
     lines = [(logging.INFO, text)]
     weights = " or ".join(TERMS[name].weight for name in terms)
-    if shares["all"] < LEAST:
+    if shares["all"] / weight < LEAST:
         text = f"Distillation: below {LEAST:.0%} the teacher hardly teaches; try a larger {weights}"
         lines.append((logging.WARNING, text))
     if shares["all"] > MOST:

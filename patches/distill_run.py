@@ -70,9 +70,10 @@ def distillation(trainer):
 def _confirm(trainer):
     """Raise TypeError if the training loop has not asked for the losses of distillation since the epoch began.
 
-    A later training of the same YOLO object has the same callbacks, and perhaps no teacher.
+    A later training of the same YOLO object has the same callbacks, and perhaps no teacher, or a trainer that knows
+    of none.
     """
-    if trainer.model_t is not None and trainer.distill_items.batches == 0:
+    if getattr(trainer, "model_t", None) is not None and trainer.distill_items.batches == 0:
         raise _ignored(trainer, "_do_train")
 
 

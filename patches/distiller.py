@@ -188,7 +188,8 @@ class Distiller:
         terms = {name: term * scale[name] for name, term in terms.items()}
         if not self.shares and self.schedule.is_warm():
             of_student = {k: v for k, v in terms.items() if k != "online" and _has_graph(v)}
-            self.shares = measure_shares(self.trainer, of_student)
+            weight = max((self.schedule.counts()[k] for k in of_student), default=1)
+            self.shares = measure_shares(self.trainer, of_student, weight)
         self._note(values)
         return sum(terms.values())
 
@@ -326,7 +327,7 @@ def _has_graph(value):
 
 def save_distillation(trainer):
     """Save, beside last.pt, what a later run needs to resume the distillation; and a teacher that learns."""
-    if trainer.model_t is None:
+    if getattr(trainer, "model_t", None) is None:
         return
     state = {
         "epoch": trainer.epoch,
@@ -340,7 +341,7 @@ def save_distillation(trainer):
 
 def finish_distillation(trainer):
     """Say what is left to say, and remove what only a resumed run needs, as upstream has done with its own."""
-    if trainer.model_t is None:
+    if getattr(trainer, "model_t", None) is None:
         return
     trainer.distiller.tell()
     tell_outcome(trainer)

@@ -41,6 +41,7 @@ report(**{k: float((gradient(k, **both, **v) - task).norm() / task.norm()) for k
 gradient("drowned", **both, distill_logit_weight=1e4)
 gradient("late", batch=8, nbs=8, epochs=3, warmup_epochs=1)
 gradient("average", batch=8, nbs=8, epochs=3, warmup_epochs=1, model_t="ema")
+gradient("distrusted", batch=8, nbs=8, warmup_epochs=3, model_t="ema")
 
 
 def fails(*_, **__):
@@ -88,6 +89,16 @@ def test_a_share_that_is_too_small_or_too_large_is_warned_of(run: Any) -> None:
     assert f"below 3% the teacher hardly teaches; try a larger {weights}" in logs["task"]
     assert "above 500% the teacher outweighs the labels; try a smaller" in logs["drowned"]
     assert "teacher hardly" not in logs["drowned"]
+
+
+def test_a_share_at_a_part_of_the_weight_is_told_as_such_and_not_taken_for_a_small_one(run: Any) -> None:
+    """The average does not count before the warm-up is over, and a run that short ends before."""
+    log = said(run)["distrusted"]
+    (share, _), *_ = re.findall(SHARE, log)
+    assert float(share) < 3
+    assert re.search(rf"{SHARE}, at 1% of its full weight", log)
+    assert "hardly teaches" not in log
+    assert "of its full weight" not in said(run)["all"]
 
 
 def test_it_needs_no_precision_that_a_device_may_not_have(run: Any) -> None:

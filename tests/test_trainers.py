@@ -118,6 +118,7 @@ for trainer in (*OWN, GivingOptimizer, KnowingOptimizer, Calling):
     report(**{trainer.__name__: [attempt(trainer, val=False), attempt(trainer, val=False, **taught)]})
 report(directly=attempt_directly(OwnRun, **taught))
 report(again=[error for _ in range(2) for error in (attempt_again(model_t=teacher), attempt_again())])
+report(otherwise=attempt_again(trainer=OwnModule))
 """
 
 # Who is refused, by which method of its own, and after how many batches at most.
@@ -168,6 +169,10 @@ def test_a_trainer_that_would_ignore_its_teacher_is_refused_without_a_model_as_w
 
 def test_a_model_is_trained_again_with_and_without_a_teacher(run: Run) -> None:
     assert run.facts["again"] == [None] * 4
+
+
+def test_a_model_that_was_taught_is_trained_again_by_a_trainer_that_knows_no_teacher(run: Run) -> None:
+    assert run.facts["otherwise"] is None
 
 
 @pytest.mark.parametrize("name", ["OwnOptimizer", "ForgetfulOptimizer"])

@@ -147,4 +147,25 @@ BREAKS = (
         "if False:",
         "bad_input::auto_batch and 8.2.50",
     ),
+    Break(
+        "a trainer that knows no teacher has none to confirm",
+        "patches/distill_run.py",
+        'getattr(trainer, "model_t", None) is not None and',
+        "trainer.model_t is not None and",
+        "trainers::knows_no_teacher and 8.4.190",
+    ),
+    Break(
+        "a trainer that knows no teacher saves none",
+        RUN,
+        'if getattr(trainer, "model_t", None) is None:\n        return\n    state',
+        "if trainer.model_t is None:\n        return\n    state",
+        "trainers::knows_no_teacher and 8.0.150",
+    ),
+    Break(
+        "a trainer that knows no teacher has none to finish with",
+        RUN,
+        'if getattr(trainer, "model_t", None) is None:\n        return\n    trainer',
+        "if trainer.model_t is None:\n        return\n    trainer",
+        "trainers::knows_no_teacher and 8.0.150",
+    ),
 )

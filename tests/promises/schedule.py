@@ -53,6 +53,20 @@ BREAKS = (
         "schedule::full_weight",
     ),
     Break(
+        "a share at a part of the weight is told as such",
+        GRADIENT,
+        "    if weight < 0.995:\n",
+        "    if False:\n",
+        "shares::part_of_the_weight",
+    ),
+    Break(
+        "a share at a part of the weight is not taken for a small one",
+        GRADIENT,
+        'shares["all"] / weight < LEAST',
+        'shares["all"] < LEAST',
+        "shares::part_of_the_weight",
+    ),
+    Break(
         "a late schedule leaves the first half as it is",
         SCHEDULE,
         "max(2 * step - steps, 0)",
