@@ -196,9 +196,8 @@ def test_the_arm_that_is_called_the_default_is_what_the_patches_do_by_default() 
     from patches.distill_arguments import RECIPES, default_argument
 
     for arm in (DEFAULT, DEFAULT_UNLABELLED, DEFAULT_AVERAGE):
-        arguments = {key: value for key, value in ARMS[arm].items() if key not in ("model_t", "distill_images")}
-        run = SimpleNamespace(model_t=ARMS[arm]["model_t"])
-        assert arguments == {key: default_argument(run, key) for key in arguments}
+        given = {key: value for key, value in ARMS[arm].items() if key in ("model_t", "distill_images")}
+        assert ARMS[arm] == {key: default_argument(SimpleNamespace(**given), key) for key in ARMS[arm]}
     assert RECIPES["default"]["distillonline"] is False
 
 
