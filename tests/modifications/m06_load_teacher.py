@@ -78,7 +78,7 @@ BREAKS: tuple[Break, ...] = (
     Break(
         "a model that was taught once is trained without a teacher as ever",
         "patches/distill_run.py",
-        "    if trainer.model_t is not None and trainer.distill_items",
+        '    if getattr(trainer, "model_t", None) is not None and trainer.distill_items',
         "    if trainer.distill_items",
         "trainers::with_and_without_a_teacher and 8.2.50",
     ),
