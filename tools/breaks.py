@@ -2,8 +2,8 @@
 
 A test that passes whatever the program does shows nothing. Each break is one change that is made in a copy of the
 project, and the test that is named beside it has to fail there, and to pass once the change is undone: a test that
-fails anyway shows nothing either. The breaks are in `tests/promises`, with one module for
-each part of the program, and in `tests/modifications`, with the rest that is known of a modification.
+fails anyway shows nothing either. The breaks are in `tests/promises`, with one module for each part of the program,
+and in `tests/modifications`, with the rest that is known of a modification.
 """
 
 from __future__ import annotations

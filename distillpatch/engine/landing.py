@@ -209,7 +209,8 @@ def _edit(landing: Landing, change: _Change) -> Edit:
     scope, holes = landing.scope, landing.match.holes
     added = HOLE.sub(lambda hole: layout.standalone(scope, holes[hole[1]]).translate(_HELD), change.added)
     change = replace(change, added=added)
-    edit = _replacement(landing, change) if change.first < change.after else _insertion(landing, change)
+    replaces = change.first < change.after
+    edit = _replacement(landing, change) if replaces else _once(scope, _insertion(landing, change))
     return replace(edit, text=edit.text.translate(_RELEASED))
 
 
@@ -261,12 +262,12 @@ def _insertion(landing: Landing, change: _Change) -> Edit:
             is_block = isinstance(item, cst.BaseStatement)
             first, last = pattern.lines(item)
             if last == change.first - 1 and stop > 0:
-                return _once(landing.scope, layout.inserted_after(landing.scope, code, stop, change.added, is_block))
+                return layout.inserted_after(landing.scope, code, stop, change.added, is_block)
             if first == change.first and start < len(code):
                 before = code, start, is_block
     if before is None:
         raise Misfit("the added lines are neither after nor before a line of the pattern of their indentation")
-    return _once(landing.scope, layout.inserted_before(landing.scope, *before[:2], change.added, before[2]))
+    return layout.inserted_before(landing.scope, *before[:2], change.added, before[2])
 
 
 def _once(scope: Scope, insertion: Edit) -> Edit:
