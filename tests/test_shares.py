@@ -23,10 +23,15 @@ class Observed(DetectionTrainer):
         super().optimizer_step()
 
 
-def gradient(name, **options):
+def gradient(name, frozen=0, **options):
+    def freeze(trainer):  # as `freeze` does, which releases know from 8.0.154 on
+        for layer in trainer.model.model[:frozen]:
+            layer.requires_grad_(False)
+
     print(f"TRAINING {name}")
     torch.manual_seed(0)
     model = YOLO("yolov8n.yaml")
+    model.add_callback("on_train_start", freeze)
     model.train(trainer=Observed, **{**SETTINGS, "name": name, "model_t": "teacher.pt", **options})
     return model.trainer.gradient
 
@@ -56,9 +61,9 @@ grad, torch.autograd.grad = torch.autograd.grad, fails
 print("TRAINING unmeasured")
 train("unmeasured", model_t="teacher.pt")
 torch.autograd.grad = grad
-gradient("head", freeze=22)
+gradient("head", frozen=22)
 try:
-    gradient("frozen", freeze=22, logit_loss=False)
+    gradient("frozen", frozen=22, logit_loss=False)
 except ValueError as error:
     report(frozen=str(error))
 """
