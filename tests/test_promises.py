@@ -23,6 +23,11 @@ def test_each_promise_has_words_of_its_own() -> None:
     assert sorted(promises) == sorted(set(promises))
 
 
+def test_no_break_is_made_twice_for_one_test() -> None:
+    made = [change[1:] for change in CHANGES]
+    assert sorted(made) == sorted(set(made))
+
+
 @pytest.mark.one_python
 def test_the_test_that_has_to_notice_a_break_is_there() -> None:
     collect = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "tests"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -209,8 +209,11 @@ def _edit(landing: Landing, change: _Change) -> Edit:
     scope, holes = landing.scope, landing.match.holes
     added = HOLE.sub(lambda hole: layout.standalone(scope, holes[hole[1]]).translate(_HELD), change.added)
     change = replace(change, added=added)
-    replaces = change.first < change.after
-    edit = _replacement(landing, change) if replaces else _once(scope, _insertion(landing, change))
+    edit = _replacement(landing, change) if change.first < change.after else _insertion(landing, change)
+    return _released(edit)
+
+
+def _released(edit: Edit) -> Edit:
     return replace(edit, text=edit.text.translate(_RELEASED))
 
 
@@ -250,39 +253,43 @@ def _removal(scope: Scope, owner: cst.CSTNode | None, code: Items, start: int, s
 
 def _insertion(landing: Landing, change: _Change) -> Edit:
     """Insert lines where they are indented to: they line up with the items of the sequence that they join."""
-    pattern = landing.pattern
+    pattern, scope = landing.pattern, landing.scope
     column = layout.width(next((line for line in change.added.split("\n") if line.strip()), ""))
-    before: tuple[Items, int, bool] | None = None
+    place: tuple[Callable[..., Edit], Items, int] | None = None
     for owner, sequence in pattern.sequences:
         for index, item in enumerate(sequence):
             run = landing.match.runs.get((owner, index))
             if run is None or pattern.column(item) != column:
                 continue
             code, start, stop = run
-            is_block = isinstance(item, cst.BaseStatement)
             first, last = pattern.lines(item)
             if last == change.first - 1 and stop > 0:
-                return layout.inserted_after(landing.scope, code, stop, change.added, is_block)
+                return _once(scope, layout.inserted_after, code, stop, change.added)
             if first == change.first and start < len(code):
-                before = code, start, is_block
-    if before is None:
+                place = layout.inserted_before, code, start
+    if place is None:
         raise Misfit("the added lines are neither after nor before a line of the pattern of their indentation")
-    return layout.inserted_before(landing.scope, *before[:2], change.added, before[2])
+    return _once(scope, *place, change.added)
 
 
-def _once(scope: Scope, insertion: Edit) -> Edit:
-    """Return an insertion, unless its lines stand right before or after its place, as they do once it was made.
+def _once(scope: Scope, insert: Callable[..., Edit], code: Items, index: int, added: str) -> Edit:
+    """Insert lines at an index of a block or a bracket, unless they are right before or after it already.
 
     A pattern that ends where lines are added matches what it has changed as well, and a state may be lost.
 
     Raises:
-        Repetition: If they stand there.
+        Repetition: If they are there.
     """
-    text, at = scope.source.text, insertion.start
-    added = _lines(insertion.text)
-    if added in (_lines(text[at:])[: len(added)], _lines(text[:at])[-len(added) :]):
+    edit = insert(scope, code, index, added)
+    if isinstance(code[0], cst.BaseStatement):
+        text = scope.source.text
+        new, before, after = map(_lines, (_released(edit).text, text[: edit.start], text[edit.start :]))
+    else:
+        new = [item.translate(_RELEASED) for item in layout.listed(added)]
+        before, after = ([layout.text_of(scope, item) for item in run] for run in (code[:index], code[index:]))
+    if new and new in (before[-len(new) :], after[: len(new)]):
         raise Repetition("the lines that it adds are there already")
-    return insertion
+    return edit
 
 
 def _lines(text: str) -> list[str]:

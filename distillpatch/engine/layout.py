@@ -48,6 +48,16 @@ def standalone(scope: Scope, expression: cst.BaseExpression) -> str:
     return text if expression.lpar or isinstance(expression, _ATOMS) else f"({text})"
 
 
+def listed(added: str) -> list[str]:
+    """Return the items of a bracket that added lines are, without their commas."""
+    return [line.strip().rstrip(",") for line in added.split("\n")]
+
+
+def text_of(scope: Scope, item: cst.CSTNode) -> str:
+    """Return the text of an item of a bracket, without its comma."""
+    return scope.source.text[_start(scope, item) : _end(scope, item)]
+
+
 def replaced(scope: Scope, nodes: Sequence[cst.CSTNode], added: str) -> Edit:
     """Replace statements, items of a bracket or one expression."""
     start, end = _start(scope, nodes[0]), _end(scope, nodes[-1])
@@ -88,9 +98,9 @@ def removed_items(scope: Scope, code: Items, start: int, stop: int, keeps_comma:
     return Edit(first, after + width(rest_of_line.rstrip("\r\n")), "")
 
 
-def inserted_after(scope: Scope, code: Items, index: int, added: str, is_block: bool) -> Edit:
+def inserted_after(scope: Scope, code: Items, index: int, added: str) -> Edit:
     """Insert lines after the item before an index."""
-    if not is_block:
+    if not isinstance(code[0], cst.BaseStatement):
         return _inserted_items(scope, code, index, added)
     start, end = scope.span(code[index - 1])
     at = _after_block(scope, start, end)
@@ -100,9 +110,9 @@ def inserted_after(scope: Scope, code: Items, index: int, added: str, is_block: 
     return Edit(at, at, _paragraph(scope, block, at))
 
 
-def inserted_before(scope: Scope, code: Items, index: int, added: str, is_block: bool) -> Edit:
+def inserted_before(scope: Scope, code: Items, index: int, added: str) -> Edit:
     """Insert lines before the item at an index; before a statement, above the comments right above it."""
-    if not is_block:
+    if not isinstance(code[0], cst.BaseStatement):
         return _inserted_items(scope, code, index, added)
     start, _ = scope.span(code[index])
     above = [line.comment for line in getattr(code[index], "leading_lines", ())]
@@ -149,7 +159,7 @@ def _block(scope: Scope, added: str, beside: int) -> str:
 
 def _inserted_items(scope: Scope, code: Items, index: int, added: str) -> Edit:
     """Add arguments, parameters or elements to a bracket, on lines of their own if their neighbours have such."""
-    items = [line.strip().rstrip(",") for line in added.split("\n")]
+    items = listed(added)
     source, text = scope.source, scope.source.text
     if index == 0:
         start = scope.span(code[0])[0]
