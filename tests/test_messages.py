@@ -17,7 +17,7 @@ from commanded import invoke
 from distillpatch import report
 from distillpatch.patch_sets import built_in
 from distillpatch.report import chart
-from distillpatch.report.page import Output, Span, Table, output, write
+from distillpatch.report.page import Output, Span, Table, columns, output, write
 from distillpatch.report.pager import write_paged
 from distillpatch.report.status import local_time
 
@@ -141,6 +141,15 @@ def test_one_modification_is_explained(checkout: Checkout) -> None:
     assert (report["number"], report["fits"]) == (7, True) and report["diff"] in before
 
 
+def test_what_is_about_edits_made_by_hand_is_not_explained(pristine: Path) -> None:
+    for modification in built_in().modifications:
+        explained = invoke("explain", str(modification.number), pristine)
+        patch = explained.stdout.partition("\nIn ultralytics ")[0]
+        (source,) = (text for name, text in built_in().files.items() if name.startswith(f"{modification.number:02}-"))
+        headers = re.findall(r"(?m)^(?:---|===|\+\+\+|\?\?\?|>>>) .*", source.decode())
+        assert re.findall(r"(?m)^    ((?:---|===|\+\+\+|\?\?\?|>>>|!!!|<<<) .*)", patch) == headers
+
+
 def test_the_doctor_imports_nothing(tmp_path: Path) -> None:
     site = tmp_path / "lib/python3.11/site-packages"
     for name in ("torch", "ultralytics"):
@@ -244,6 +253,14 @@ def test_when_there_are_colors(choice: str, variables: Mapping[str, str], termin
     out = output(choice, variables, stream)
     write([Table(("name",), [[Span("OK", "green")]])], out)
     assert (out.has_color, "\x1b[32m" in stream.getvalue(), "\x1b" in stream.getvalue()) == (color, color, color)
+
+
+@pytest.mark.parametrize("title", ["distill" * 9, "蒸馏知识" * 9])
+def test_what_is_cut_fills_the_line_and_no_more(title: str) -> None:
+    stream = io.StringIO()
+    write([Table(("no.", "~title"), [["1", title]])], Output(stream, True, False, 39))
+    _, row = stream.getvalue().splitlines()
+    assert columns(row) in (38, 39) and row.endswith("…")
 
 
 def test_a_pipe_gets_what_git_takes_and_forced_colors_get_a_page(pristine: Path) -> None:

@@ -12,7 +12,10 @@ from distillpatch.engine.spelling import HOLE, split_choices
 from distillpatch.errors import DistillpatchError
 
 _TITLE = re.compile(r"# (?P<section>\S.*?)  (?P<title>\S.*)")
-_HEADER = re.compile(r"(?P<kind>---|===|\+\+\+|!!!|\?\?\?|>>>|<<<) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
+KINDS = ("---", "===", "+++", "!!!", "???", ">>>", "<<<")
+"""How the header of each kind of section starts."""
+
+_HEADER = re.compile(rf"(?P<kind>{'|'.join(map(re.escape, KINDS))}) (?P<path>\S+)(?:  (?P<rest>\S.*))?")
 _BODY = re.compile(r"[-+]( |$)|  ")
 # No part of a path leaves its folder, and none is special on any system.
 _PATH_PART = re.compile(r"(?!\.{1,2}$)[\w.+-]+")

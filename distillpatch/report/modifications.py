@@ -7,11 +7,15 @@ from typing import Any
 
 from distillpatch.engine.hand_edits import Extent
 from distillpatch.engine.modification import Modification
+from distillpatch.engine.notation import KINDS
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import Attempt, Outcome, Place, Plan
 from distillpatch.engine.refusal import explain
 from distillpatch.report.diff import diff_page, unified_diff
 from distillpatch.report.page import Block, Line, Span
+
+# The sections of a patch file about those who make the modification by hand.
+_OF_HAND_EDITS = ("!!!", "<<<")
 
 
 def section(modification: Modification) -> str:
@@ -49,7 +53,7 @@ def modification_page(
     yield ""
     _, _, rest = patch_text(patch_set, modification).partition("\n")  # without the title, which is above
     for line in rest.strip("\n").splitlines():
-        is_head = line.startswith(("---", "+++", "===", ">>>"))
+        is_head = line.startswith(KINDS)
         style = "bold" if is_head else {"+": "green", "-": "red", "#": "dim"}.get(line[:1], "")
         yield Line(Span(f"    {line}".rstrip(), style))
     yield ""
@@ -76,14 +80,14 @@ def modification_report(patch_set: PatchSet, plan: Plan, by_hand: Sequence[Exten
 
 
 def patch_text(patch_set: PatchSet, modification: Modification) -> str:
-    """Return the patch file of a modification, without the signs of those who make it by hand."""
+    """Return the patch file of a modification, without what is about those who make it by hand."""
     name = next(name for name in patch_set.files if name.startswith(f"{modification.number:02}-"))
     lines = patch_set.files[name].decode().splitlines()
     shown: list[str] = []
     hidden = False
     for line in lines:
-        if line[:3] in ("---", "+++", "!!!", ">>>"):
-            hidden = line.startswith("!!!")
+        if line.startswith(KINDS):
+            hidden = line.startswith(_OF_HAND_EDITS)
             while hidden and shown and shown[-1].startswith("#"):  # a comment on what is hidden
                 shown.pop()
         if not hidden:

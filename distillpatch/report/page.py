@@ -14,8 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TextIO
 
-COLOR = ("auto", "always", "never")
-
 _BRAILLE = "\u28ff"
 
 # How narrow a column of text may become before names are cut.
@@ -219,9 +217,11 @@ def _cut(table: Table, out: Output) -> list[list[Cell]]:
     at = table.is_cut.index(True)
     room = max(10, out.width - sum(_natural(table, column) + 2 for column in range(at)))
     for row in rows:
-        cell = row[at]
-        if columns(_text(cell)) > room:
-            row[at] = _text(cell)[: room - len(out.ellipsis)] + out.ellipsis
+        text = _text(row[at])
+        if columns(text) > room:
+            while columns(text) + len(out.ellipsis) > room:
+                text = text[:-1]
+            row[at] = text + out.ellipsis
     return rows
 
 
