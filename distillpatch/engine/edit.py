@@ -38,7 +38,7 @@ def splice(text: str, edits: Iterable[Edit]) -> str:
     at = 0
     for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
         if edit.start < at:
-            raise PatternError(f"two changes of the patch set overlap at {edit.text!r}")
+            raise PatternError(f"two hunks change the code that becomes {edit.text!r}: expected one for both")
         parts += [text[at : edit.start], edit.text]
         at = edit.end
     return "".join([*parts, text[at:]])

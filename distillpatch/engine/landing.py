@@ -59,6 +59,10 @@ class _Change:
     after: int
     added: str
 
+    @property
+    def replaces(self) -> bool:
+        return self.first < self.after
+
 
 def edits(source: Source, alternative: Alternative) -> list[Edit]:
     """Return the edits by which an alternative changes a file, in the file's order.
@@ -178,9 +182,13 @@ def _find(alternative: Alternative, scope: Scope) -> list[Match]:
 @cache
 def _compiled(alternative: Alternative) -> Pattern:
     try:
-        return Pattern(alternative.pattern, alternative.has_statements, dict(alternative.choices))
+        pattern = Pattern(alternative.pattern, alternative.has_statements, dict(alternative.choices))
+        for change in _changes(alternative):
+            if change.replaces:
+                _replaced(pattern, change)
     except PatternError as error:
         raise PatternError(f"{alternative.origin}: {error}") from error
+    return pattern
 
 
 def _changes(alternative: Alternative) -> Iterator[_Change]:
@@ -209,7 +217,7 @@ def _edit(landing: Landing, change: _Change) -> Edit:
     scope, holes = landing.scope, landing.match.holes
     added = HOLE.sub(lambda hole: layout.standalone(scope, holes[hole[1]]).translate(_HELD), change.added)
     change = replace(change, added=added)
-    edit = _replacement(landing, change) if change.first < change.after else _insertion(landing, change)
+    edit = _replacement(landing, change) if change.replaces else _insertion(landing, change)
     return _released(edit)
 
 
@@ -238,7 +246,7 @@ def _replaced(pattern: Pattern, change: _Change) -> tuple[cst.CSTNode, Sequence[
         lines = [line for i in replaced for line in pattern.lines(sequence[i])]
         if lines and (lines[0], lines[-1]) == (change.first, change.after - 1):
             return owner, replaced
-    raise PatternError(f"the '-' lines are no whole statements, items or expression of\n{pattern.text}")
+    raise PatternError(f"expected '-' lines that are whole statements, items or one expression of\n{pattern.text}")
 
 
 def _removal(scope: Scope, owner: cst.CSTNode | None, code: Items, start: int, stop: int) -> Edit:

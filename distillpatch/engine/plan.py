@@ -14,6 +14,7 @@ from distillpatch.engine.modification import Alternative, Hunk, Modification
 from distillpatch.engine.nearest import nearest
 from distillpatch.engine.own_versions import OwnVersion, own_versions
 from distillpatch.engine.patchset import PatchSet
+from distillpatch.engine.pattern import PatternError
 from distillpatch.engine.source import Source, check_compiles, look_at
 from distillpatch.engine.text import SourceError
 from distillpatch.errors import DistillpatchError
@@ -272,9 +273,11 @@ def _changes(
     like = next(iter(sources), None)
     changes = [FileChange(new.path, files[new.path], new.content, like) for new in patch_set.new_files]
     for path, source in sources.items():
-        after = source.encode(splice(source.text, made[path]))
         try:
+            after = source.encode(splice(source.text, made[path]))
             check_compiles(path, after)
+        except PatternError as error:
+            raise PlanError(f"{path}: {error}. Nothing was written.") from error
         except SourceError as error:
             check_compiles(path, files[path] or b"")  # else it was broken before
             raise PlanError(f"the modifications would leave {path} broken; nothing was written. {error}") from error
