@@ -84,7 +84,7 @@ def diff(
     changes = commands.examine(checkout, wanted, replace_hand_edits=replace_hand_edits).difference()
     if output != _STDOUT:
         write_diff(unified_diff(changes), Path(output), checkout)
-    else:
+    if output == _STDOUT or settings().as_json:
         show_diff(checkout, changes)
     if exit_code and any(change.before != change.after for change in changes):
         sys.exit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
@@ -188,7 +188,7 @@ def teacher_run(run: Run) -> Run | None:
         return None
 
 
-def common_metric(runs: Iterable[Run], wanted: str | None = None) -> str:
+def common_metric(runs: Sequence[Run], wanted: str | None = None) -> str:
     """Return the metric to compare runs by.
 
     Raises:
@@ -236,15 +236,16 @@ def _runs_in(place: Path) -> Iterator[Path]:
 
 def _columns(file: Path) -> dict[str, tuple[float, ...]]:
     text = _text(file, _LARGEST_RESULTS)
-    rows = [row for row in csv.reader(io.StringIO(text.replace("\0", "?"))) if any(cell.strip() for cell in row)]
-    header = [name.strip() for name in rows[0]] if rows else []
+    reader = csv.reader(io.StringIO(text.replace("\0", "?")))
+    rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    header = [name.strip() for name in rows[0][1]] if rows else []
     if "epoch" not in header:
         raise RunError(f"{file}: expected a first line with the name of each column, epoch among them.")
     epochs: dict[float, list[float]] = {}
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in rows[1:]:
         values = _numbers(row)
         if values is None or len(values) != len(header) or not math.isfinite(values[header.index("epoch")]):
-            if number == len(rows) and not text.endswith("\n"):
+            if number == rows[-1][0] and not text.endswith("\n"):
                 break  # the training is writing it
             raise RunError(
                 f"{file}, line {number}: expected {len(header)} numbers, one for each column of the first line. If the "
@@ -252,7 +253,9 @@ def _columns(file: Path) -> dict[str, tuple[float, ...]]:
             )
         epoch = values[header.index("epoch")]
         # A run that was resumed may have done an epoch again, and one that was started again adds to the same file.
-        epochs = {earlier: row for earlier, row in epochs.items() if earlier < epoch} | {epoch: values}
+        while epochs and next(reversed(epochs)) >= epoch:
+            epochs.popitem()
+        epochs[epoch] = values
     if not epochs:
         raise RunError(f"{file}: no epoch is complete yet. Train on, or leave this run out.")
     return {name: tuple(values[i] for values in epochs.values()) for i, name in enumerate(header)}

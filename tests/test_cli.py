@@ -206,6 +206,8 @@ def test_output_and_exit_code(checkout: Checkout, tmp_path: Path) -> None:
     assert (written.returncode, written.stdout) == (1, "")
     assert file.read_text(encoding="utf-8") == diff.stdout
     assert done("diff", "--output", file, "--ultralytics-path", root) == ""
+    told = done("diff", "--json", "--output", file, "--ultralytics-path", root)
+    assert json.loads(told)["diff"] == file.read_text(encoding="utf-8")
     assert done("diff", "--output", "-", "--ultralytics-path", root, cwd=tmp_path) == diff.stdout
     assert not (tmp_path / "-").exists()
     told = refused("diff", "--output", tmp_path / "missing" / "out.diff", "--ultralytics-path", root)

@@ -66,6 +66,7 @@ def test_which_losses_taught(tmp_path: Path) -> None:
         (f"{HEADER}\n", "no epoch is complete yet. Train on, or leave this run out."),
         (f"{HEADER}\n1,2\n2,1,2,0,0,0,0,0\n", "line 2: expected 8 numbers, one for each column of the first line."),
         (f"{HEADER}\n1,1,2,0,0,x,0,0\n", "line 2: expected 8 numbers"),
+        (f"\n{HEADER}\n\n1,1,2,0,0,1,0,0\n\nx\n", "line 6: expected 8 numbers"),
         (f"{HEADER}\nnan,1,2,0,0,0,0,0\n", "line 2: expected 8 numbers"),
         ('"\0', "expected a first line"),
     ],
