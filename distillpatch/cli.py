@@ -15,13 +15,13 @@ from distillpatch.console import (
     current_output,
     note,
     note_waiting,
-    print_json,
     print_page,
     show_diff,
     show_page,
     write_diff,
 )
 from distillpatch.options import modification_number, of_a_folder, on_a_checkout, replacing_hand_edits, shown
+from distillpatch.streams import print_json
 
 # LibCST, rich and what needs them are imported by the commands that do: --help and completion need a tenth of the time.
 if TYPE_CHECKING:
@@ -97,7 +97,6 @@ def diff(
 @click.option("--dry-run", is_flag=True, help="Show the diff and write nothing.")
 def apply(checkout: Checkout, patch_set: PatchSet | None, replace_hand_edits: bool, dry_run: bool) -> None:
     """Apply a patch set completely or not at all."""
-    from distillpatch import commands
     from distillpatch.patch_sets import built_in
     from distillpatch.report.documents import applied_report
     from distillpatch.report.results import applied_notes, applied_page, import_note
@@ -105,14 +104,9 @@ def apply(checkout: Checkout, patch_set: PatchSet | None, replace_hand_edits: bo
     from distillpatch.wanted import with_set
 
     wanted = with_set(patch_set or built_in())
-    if dry_run:
-        situation = commands.examine(checkout, wanted, replace_hand_edits=replace_hand_edits)
-        if not situation.is_reached:
-            show_diff(checkout, situation.in_package(situation.run().changes))
-            return
-        reached = commands.Reached(situation)
-    else:
-        reached = _reach(checkout, wanted, replace_hand_edits=replace_hand_edits)
+    reached = _reach(checkout, wanted, dry_run, replace_hand_edits=replace_hand_edits)
+    if reached is None:
+        return
     context = _context(reached.situation)
     note([reached.recovered])
     if settings().as_json:
@@ -134,7 +128,6 @@ def apply(checkout: Checkout, patch_set: PatchSet | None, replace_hand_edits: bo
 @click.option("--restore-original", is_flag=True, help="Restore such files and keep yours as *.edited.")
 def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: bool, restore_original: bool) -> None:
     """Undo what was applied and nothing else."""
-    from distillpatch import commands
     from distillpatch.ledger.undo import Edited
     from distillpatch.report.documents import reverted_report
     from distillpatch.report.results import nothing_to_revert, reverted_page, unrecorded_notes
@@ -143,14 +136,9 @@ def revert(checkout: Checkout, name: str | None, dry_run: bool, keep_edited: boo
     if keep_edited and restore_original:
         raise click.UsageError("--keep-edited and --restore-original exclude each other: expected one of them")
     edited = Edited.KEEP if keep_edited else Edited.SET_ASIDE if restore_original else Edited.REFUSE
-    if dry_run:
-        situation = commands.examine(checkout, without_set(name), edited)
-        if not situation.is_reached:
-            show_diff(checkout, situation.in_package(situation.run().changes))
-            return
-        reached = commands.Reached(situation)
-    else:
-        reached = _reach(checkout, without_set(name), edited=edited)
+    reached = _reach(checkout, without_set(name), dry_run, edited=edited)
+    if reached is None:
+        return
     note([reached.recovered])
     if settings().as_json:
         print_json(reverted_report(reached))
@@ -265,9 +253,16 @@ def show_help(context: click.Context, name: str | None) -> None:
     click.echo(found.get_help(click.Context(found, info_name=name, parent=parent)) if found else parent.get_help())
 
 
-def _reach(checkout: Checkout, wanted: Wanted, **how: Any) -> Reached:
+def _reach(checkout: Checkout, wanted: Wanted, dry_run: bool, **how: Any) -> Reached | None:
+    """Change a checkout as wanted; show what a dry run would change, and return None unless there is nothing to do."""
     from distillpatch import commands
 
+    if dry_run:
+        situation = commands.examine(checkout, wanted, **how)
+        if situation.is_reached:
+            return commands.Reached(situation)
+        show_diff(checkout, situation.in_package(situation.run().changes))
+        return None
     reached = commands.reach(checkout, wanted, say=note_waiting(checkout), **how)
     if reached.run is not None:
         settings().done = "All changes of this run are in place."

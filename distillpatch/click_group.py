@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import signal
 import sys
@@ -17,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from distillpatch.errors import DistillpatchError, InterruptedRun
-from distillpatch.streams import to_stderr, to_stdout
+from distillpatch.streams import print_json, to_stderr
 
 _INTERRUPTED = 130  # as a shell has it for Ctrl-C
 
@@ -145,7 +144,7 @@ def fail(options: Settings, kind: str, message: str, code: int) -> NoReturn:
     """End with an error: a message on stderr and, for a program, the same on stdout as JSON."""
     if options.as_json:
         with suppress(OSError):  # it may be what has failed
-            to_stdout(json.dumps({"format": 1, "error": {"kind": kind, "message": message}}, indent=2))
+            print_json({"error": {"kind": kind, "message": message}})
     _leave(f"Error: {message}" if code != _INTERRUPTED else message, code)
 
 
@@ -190,12 +189,13 @@ def _advice(error: BaseException, options: Settings) -> str:
 
 def _tree_after_interrupt(options: Settings) -> str:
     """Return what an interrupted command has left; only what was seen of it."""
+    from distillpatch.ledger.places import RUN, STATE_DIR
     from distillpatch.tree.files import exists
 
     if options.done or options.package is None:
         return options.done or "Nothing was changed."
     with suppress(OSError):
-        if exists(options.package / ".distillpatch" / "run"):
+        if exists(options.package / STATE_DIR / RUN):
             return "The next command restores what was left half done: distillpatch status"
         if options.at_start == mark(options.package):
             return "Nothing was changed."
@@ -208,7 +208,8 @@ def mark(package: Path) -> object:
     Raises:
         OSError: It cannot be found out.
     """
+    from distillpatch.ledger.places import STATE_DIR, STATE_FILE
     from distillpatch.tree.files import look
 
-    status = look(package / ".distillpatch" / "state.json")
+    status = look(package / STATE_DIR / STATE_FILE)
     return "none" if status is None else (status.st_dev, status.st_ino, status.st_mtime_ns)

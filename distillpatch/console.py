@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distillpatch.click_group import settings
 from distillpatch.errors import DistillpatchError
-from distillpatch.streams import to_stderr, to_stdout
+from distillpatch.streams import print_json, to_stderr
 
 if TYPE_CHECKING:
     from distillpatch.change import FileChange
@@ -64,13 +63,6 @@ def show_page(page: Iterable[Block]) -> None:
     from distillpatch.report.pager import write_paged
 
     write_paged(page, current_output(), os.environ)
-
-
-def print_json(document: dict[str, Any]) -> None:
-    """Print the one JSON object that a command answers a program with."""
-    from distillpatch.report.documents import FORMAT
-
-    to_stdout(json.dumps({"format": FORMAT, **document}, indent=2))
 
 
 def note(lines: Iterable[str | None]) -> None:

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distillpatch import __version__
-from distillpatch.adoption import is_ours
-from distillpatch.engine.plan import paths
+from distillpatch.commands import examine
 from distillpatch.errors import DistillpatchError
-from distillpatch.patch_sets import built_in
-from distillpatch.tree.checkout import NEWEST_TESTED, is_newer_than_tested, locate
+from distillpatch.tree.checkout import NEWEST_TESTED, Checkout, is_newer_than_tested, locate
 from distillpatch.tree.environment import Place, first_holding, import_places, read_text, version_of
 
 _OLDEST_TORCH = (1, 13)
 _OLDEST_PYTHON = (3, 8)
+_UNKNOWN = "cannot be told; distillpatch status says why"
 _OWN_PACKAGES = ("click", "libcst", "merge3", "PyYAML", "rich")
 
 
@@ -65,8 +64,8 @@ def _checkout(path: Path | None) -> Iterator[Finding]:
         if path is not None:
             yield Finding("this checkout", "none", str(error))
         return
-    patched = _patched_by(checkout.package)
-    yield Finding("this checkout", f"{checkout.release} at {checkout.package} ({checkout.found}); patched: {patched}")
+    standing = _standing(checkout)
+    yield Finding("this checkout", f"{checkout.release} at {checkout.package} ({checkout.found}): {standing}")
 
 
 def _ultralytics(places: Sequence[Place]) -> Iterator[Finding]:
@@ -83,17 +82,24 @@ def _ultralytics(places: Sequence[Place]) -> Iterator[Finding]:
         for root in other.roots:
             if root != place.roots[0]:
                 yield Finding("", f"another one, not imported: {root / 'ultralytics'}")
-    yield Finding("patched", _patched_by(place.package))
+    yield Finding("status", _imported_standing(place.package))
     upstream = (place.package / "nn" / "distill_model.py").is_file()
     yield Finding("upstream's own", "has distill_model=" if upstream else "this release has no distill_model=")
 
 
-def _patched_by(package: Path) -> str:
-    if (package / ".distillpatch" / "state.json").is_file():
-        return "yes, by distillpatch; see distillpatch status"
-    if is_ours(built_in(), {path: read_text(package.parent / path).encode() for path in paths(built_in())}):
-        return "by distillpatch, but its state is not here"
-    return "by hand" if (package / "utils" / "AddLoss.py").is_file() else "no"
+def _imported_standing(package: Path) -> str:
+    try:
+        return _standing(locate(package, Path.cwd(), (), "PATH"))
+    except (DistillpatchError, OSError):
+        return _UNKNOWN
+
+
+def _standing(checkout: Checkout) -> str:
+    """Return what a checkout is to distillpatch, in the words of status."""
+    try:
+        return examine(checkout).standing.value
+    except (DistillpatchError, OSError):
+        return _UNKNOWN
 
 
 def _python(folders: Sequence[Path]) -> Finding:

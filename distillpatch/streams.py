@@ -6,11 +6,16 @@ click.echo would write UTF-8 where the encoding is ASCII, unless it is given the
 from __future__ import annotations
 
 import io
+import json
 import sys
+from typing import Any
 
 import click
 
 from distillpatch.errors import DistillpatchError
+
+FORMAT = 1
+"""The format of every JSON document; a new number if a field changes its meaning or goes."""
 
 
 def prepare() -> None:
@@ -28,6 +33,11 @@ def prepare() -> None:
 def to_stdout(text: str) -> None:
     """Write a line to stdout."""
     click.echo(text, file=sys.stdout)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Write the one JSON object that a command answers a program with."""
+    to_stdout(json.dumps({"format": FORMAT, **document}, indent=2))
 
 
 def to_stderr(text: str) -> None:

@@ -361,7 +361,7 @@ def test_what_is_left_is_told_with_what_to_do_about_it(checkout: Checkout, tmp_p
         told,
     )
     assert "\n- remove distillpatch's lines from ultralytics/engine/trainer.py by hand\n" in refused("apply", root)
-    assert "by distillpatch, but its state is not here" in done("doctor", root)
+    assert ": patched by distillpatch, but its state is not here" in done("doctor", root)
     releases.unpack("8.2.50", root)
     assert "ultralytics/utils/AddLoss.py:1" in refused("apply", "--ultralytics-path", root)
     added.rename(tmp_path / "AddLoss.py")

@@ -231,7 +231,7 @@ def test_a_lock_that_is_taken_between_two_looks_is_said_as_well(
         found = look(*arguments, **options)
         if not held:
             held.append(lock.acquire(root / "ultralytics", 1, lambda _: None))
-            threading.Timer(1, lock.release, [root / "ultralytics", held[0]]).start()
+            threading.Timer(1, lock.unlock, [root / "ultralytics", held[0]]).start()
         return found
 
     monkeypatch.setattr(commands, "examine", look_and_lock)

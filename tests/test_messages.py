@@ -164,7 +164,7 @@ def test_the_doctor_imports_nothing(tmp_path: Path) -> None:
     assert found["CUDA of PyTorch"]["value"] == "12.4"
     assert f"8.5.0 at {site}/ultralytics, imported from the virtual env" in found["ultralytics"]["value"]
     assert "Newer than 8.4.190" in found["ultralytics"]["problem"]
-    assert found["patched"]["value"] == "no" and found["upstream's own"]["problem"] is None
+    assert found["status"]["value"] == "not patched" and found["upstream's own"]["problem"] is None
     result = invoke("doctor", "--json", tmp_path, VIRTUAL_ENV=str(tmp_path), PYTHONPATH=None, CONDA_PREFIX=None)
     named = {each["name"]: each for each in json.loads(result.stdout)["findings"]}["this checkout"]
     assert named["value"] == "none" and "is not an ultralytics checkout: expected " in named["problem"]
@@ -216,7 +216,7 @@ def test_ways_to_name_a_checkout(pristine: Path) -> None:
     told = invoke("status", DISTILLPATCH_ULTRALYTICS_PATH="/nowhere")
     assert told.stderr.endswith("\nThe path is from DISTILLPATCH_ULTRALYTICS_PATH: change or unset it.\n")
     assert "unset it" not in invoke("status", "/nowhere").stderr
-    assert f"8.4.190 at {pristine}/ultralytics (named by PATH)" in invoke("doctor", pristine).stdout
+    assert f"8.4.190 at {pristine}/ultralytics (named by PATH): not patched" in invoke("doctor", pristine).stdout
 
 
 @pytest.mark.parametrize("arguments", [["/a", "--ultralytics-path", "/b"], ["--ultralytics-path", "/a"] * 2])

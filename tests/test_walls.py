@@ -44,7 +44,7 @@ LEVELS = {
     "commands": ("errors", "change", "engine", "tree", "ledger", "adoption", "patch_sets", "wanted"),
     # Where things are on disk now, and what of this machine matters.
     "disk_lines": ("alignment", "engine", "ledger", "commands"),
-    "doctor": ("errors", "engine", "tree", "adoption", "patch_sets"),
+    "doctor": ("errors", "tree", "commands"),
     # Sentences, tables, diffs.
     "report": (
         *("errors", "change", "engine", "tree", "ledger", "patch_sets", "commands", "disk_lines"),
@@ -52,7 +52,7 @@ LEVELS = {
     ),
     "streams": ("errors",),
     # How commands end.
-    "click_group": ("errors", "tree", "streams"),
+    "click_group": ("errors", "tree", "ledger", "streams"),
     # Where results go, and what several commands are asked.
     "console": ("errors", "change", "tree", "report", "streams", "click_group"),
     "options": ("errors", "patch_sets", "tree", "ledger", "report", "click_group", "console"),

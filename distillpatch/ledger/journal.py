@@ -11,7 +11,7 @@ from pathlib import Path
 
 from distillpatch import __version__
 from distillpatch.ledger.json_fields import field, line, optional, verify_checksum, with_checksum
-from distillpatch.ledger.places import IGNORE_FILE, ORIGINALS, STATE_DIR, STATE_FILE, StateError, check_path
+from distillpatch.ledger.places import BEFORE, IGNORE_FILE, ORIGINALS, STATE_DIR, STATE_FILE, StateError, check_path
 from distillpatch.ledger.state import newer, refuse_newer
 from distillpatch.ledger.state_file import way_back
 from distillpatch.tree.files import NotRegularError, read_regular
@@ -78,7 +78,7 @@ def damaged(file: Path, reason: str) -> StateError:
     """Return the error that a journal cannot be relied on."""
     return StateError(
         f"{file} was damaged or changed by something else ({reason}), so the run that wrote it cannot be undone. "
-        f"The files as they were before it are in {file.parent / 'before'}, under numbers: save what you need of them. "
+        f"The files as they were before it are in {file.parent / BEFORE}, under numbers: save what you need of them. "
         f"To go back by hand, {way_back(file.parent.parent.parent)}."
     )
 

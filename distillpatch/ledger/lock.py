@@ -148,7 +148,7 @@ def _holder(package_dir: Path) -> str:
     return "its process is not known"
 
 
-def release(package_dir: Path, descriptor: int) -> None:
+def unlock(package_dir: Path, descriptor: int) -> None:
     """Unlock a package, and remove the lock file and distillpatch's folder if nothing else is in it."""
     folder = package_dir / STATE_DIR
     try:

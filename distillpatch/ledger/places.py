@@ -16,6 +16,13 @@ STATE_FILE = "state.json"
 IGNORE_FILE = ".gitignore"
 ORIGINALS = "originals"
 
+# The folder in it of a run that is under way, or was interrupted, and what that holds.
+RUN = "run"
+BEFORE = "before"
+AFTER = "after"
+JOURNAL = "journal.json"
+DONE = "done"
+
 # A source file of ultralytics has some 50 KB; this only keeps a hostile tree from filling the memory.
 MAX_FILE = 16 * 2**20  # the state included
 

@@ -9,7 +9,19 @@ from pathlib import Path
 from distillpatch.ledger.disk import flush_folder, remove_folder, rename, unlink
 from distillpatch.ledger.journal import Entry, Journal, damaged, read_journal
 from distillpatch.ledger.lock import LOCK, TransactionError
-from distillpatch.ledger.places import MAX_FILE, STATE_DIR, free_name, locate, sha256, state_dir
+from distillpatch.ledger.places import (
+    AFTER,
+    BEFORE,
+    DONE,
+    JOURNAL,
+    MAX_FILE,
+    RUN,
+    STATE_DIR,
+    free_name,
+    locate,
+    sha256,
+    state_dir,
+)
 from distillpatch.tree.files import (
     NotRegularError,
     exists,
@@ -21,12 +33,6 @@ from distillpatch.tree.files import (
     read_regular,
     walk,
 )
-
-RUN = "run"
-BEFORE = "before"
-AFTER = "after"
-JOURNAL = "journal.json"
-DONE = "done"
 
 UNDONE = "was interrupted: its changes have been undone."
 COMPLETED = "was interrupted after its last change: all of its changes are in place."

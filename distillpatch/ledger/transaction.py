@@ -22,23 +22,9 @@ from distillpatch.change import FileChange
 from distillpatch.errors import DistillpatchError, InterruptedRun
 from distillpatch.ledger.disk import copy_or_link, flush_folder, make_folder, rename, symlink, unlink, write
 from distillpatch.ledger.journal import Entry, Journal, to_json
-from distillpatch.ledger.lock import TransactionError, Waiting, acquire, in_silence
-from distillpatch.ledger.lock import release as unlock
-from distillpatch.ledger.places import STATE_DIR, locate
-from distillpatch.ledger.recovery import (
-    AFTER,
-    BEFORE,
-    COMPLETED,
-    DONE,
-    JOURNAL,
-    RUN,
-    Settled,
-    collect,
-    is_tidy,
-    reason,
-    recover_run,
-    settle,
-)
+from distillpatch.ledger.lock import TransactionError, Waiting, acquire, in_silence, unlock
+from distillpatch.ledger.places import AFTER, BEFORE, DONE, JOURNAL, RUN, STATE_DIR, locate
+from distillpatch.ledger.recovery import COMPLETED, Settled, collect, is_tidy, reason, recover_run, settle
 from distillpatch.ledger.state import State
 from distillpatch.ledger.steps import New, Step, check, check_unchanged, work_out
 from distillpatch.tree.files import exists, is_folder

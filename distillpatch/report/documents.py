@@ -11,9 +11,6 @@ from distillpatch.report.diff import in_reading_order, unified_diff
 from distillpatch.report.status import Context
 from distillpatch.tree.checkout import Checkout
 
-FORMAT = 1
-"""The format of every document; a new number if a field changes its meaning or goes."""
-
 
 def diff_report(checkout: Checkout, changes: Iterable[FileChange]) -> dict[str, Any]:
     """Return a diff for programs."""

@@ -86,10 +86,10 @@ BREAKS = (
         "adoption::another_story",
     ),
     Break(
-        "the doctor knows a patched tree without its modules",
+        "the doctor says of a checkout what status does",
         "distillpatch/doctor.py",
-        "    if is_ours(built_in(),",
-        "    if False and is_ours(built_in(),",
+        "        return examine(checkout).standing.value\n",
+        "        return 'patched'\n",
         "cli::left_is_told",
     ),
     Break(

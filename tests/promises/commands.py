@@ -56,9 +56,9 @@ BREAKS = (
     Break(
         "a dry run writes nothing",
         CLI,
-        "            show_diff(checkout, situation.in_package(situation.run().changes))\n            return\n",
-        "            commands.reach(checkout, lambda _: situation.wanted)\n"
-        "            show_diff(checkout, situation.in_package(situation.run().changes))\n            return\n",
+        "        show_diff(checkout, situation.in_package(situation.run().changes))\n        return None\n",
+        "        commands.reach(checkout, lambda _: situation.wanted)\n"
+        "        show_diff(checkout, situation.in_package(situation.run().changes))\n        return None\n",
         "cli::there_and_back and 8.2.50",
     ),
     Break(
