@@ -7,14 +7,15 @@
 The student learns its task as ever, and in addition from up to three losses:
 
     dfeaLoss    its feature maps resemble the teacher's (FeatureLoss, by one of FEATURE_LOSSES)
-    dlogitLoss  the raw outputs of its head resemble the teacher's (Distill_LogitLoss)
+    dlogitLoss  its head predicts what the teacher's does (one of RESPONSE_LOSSES; Distill_LogitLoss is the tutorial's)
     dlineLoss   with an online teacher, which learns next to the student: the teacher's own task loss
 
-This file is the tutorial's losses; those of later papers are in distill_losses.py. A run uses them in distiller.py; its
-teacher is in distill_teachers.py; its arguments are in distill_setup.py. What a model has is read in distill_models.py,
-its forward pass is watched in distill_features.py, and distill_pairs.py checks whether two go together. The columns of
-results are in distill_columns.py.
-All of it needs nothing but PyTorch 1.13 and Python 3.8. What it needs of Ultralytics is imported where it is used.
+This file is the tutorial's losses; those of later papers are in distill_losses.py and distill_response.py. A run uses
+them in distiller.py; its arguments are in distill_arguments.py, and its teacher, which distill_setup.py finds, is in
+distill_teachers.py. What a model has is read in distill_models.py, its forward pass is watched in distill_features.py,
+and distill_pairs.py checks whether two go together. The columns of results are in distill_columns.py.
+All of it needs Python 3.8, PyTorch 1.13, and what Ultralytics needs itself. What it needs of Ultralytics is imported
+where it is used.
 """
 
 from __future__ import annotations

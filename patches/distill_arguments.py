@@ -43,26 +43,28 @@ RECIPES = {
 }
 
 # All train arguments of distillation. model_t is the teacher: a YOLO object, its .model, or the path of its weights; or
-# this, for the student's own average.
+# AVERAGE, for the student's own.
+DISTILL_ARGS = ("model_t", "distill_recipe", *RECIPES["default"])
 AVERAGE = "ema"
 
 # What the default recipe has otherwise for that average, which is hardly better than the student: to imitate it as
 # closely as a real teacher costs accuracy, see docs/learning.md.
 OF_AVERAGE = {"distill_feat_type": "none", "distill_logit_weight": 0.3}
-DISTILL_ARGS = ("model_t", "distill_recipe", *RECIPES["default"])
 
 SWITCHES = ("distillonline", "logit_loss")
 SCHEDULES = ("constant", "cosine", "epoch", "late")
 TASKS = ("detect", "segment", "pose", "obb")
 
-# What an argument is good for: without that loss it would be without effect.
-PURPOSES = {
-    "distill_layers": "a feature loss, distill_feat_type=cwd for example",
-    "distill_feat_weight": "a feature loss, distill_feat_type=cwd for example",
-    "distill_logit_type": "logit_loss=True",
-    "distill_logit_weight": "logit_loss=True",
-    "distill_online_weight": "distillonline=True",
-    "distill_images_ratio": "images, distill_images=...",
+# What an argument needs, without which it would be without effect: as words, and whether all the arguments have it.
+FEATURE_LOSS = ("a feature loss, distill_feat_type=cwd for example", lambda value: value["distill_feat_type"] != "none")
+LOGIT_LOSS = ("logit_loss=True", lambda value: value["logit_loss"])
+NEEDED = {
+    "distill_layers": FEATURE_LOSS,
+    "distill_feat_weight": FEATURE_LOSS,
+    "distill_logit_type": LOGIT_LOSS,
+    "distill_logit_weight": LOGIT_LOSS,
+    "distill_online_weight": ("distillonline=True", lambda value: value["distillonline"]),
+    "distill_images_ratio": ("images, distill_images=...", lambda value: value["distill_images"] is not None),
 }
 
 
@@ -163,23 +165,16 @@ def complete_arguments(args):
     _check_choice("distill_logit_type", value["distill_logit_type"], RESPONSE_LOSSES)
     value = _weighted(value)
     _check(args, value)
-    active = {
-        "distill_layers": value["distill_feat_type"] != "none",
-        "distill_feat_weight": value["distill_feat_type"] != "none",
-        "distill_logit_type": value["logit_loss"],
-        "distill_logit_weight": value["logit_loss"],
-        "distill_online_weight": value["distillonline"],
-        "distill_images_ratio": value["distill_images"] is not None,
-    }
-    idle = [key for key in given if not active.get(key, True)]
-    if idle:
-        raise ValueError(f"{idle[0]}: without effect, it needs {PURPOSES[idle[0]]}")
+    idle = {key: needed for key, (needed, is_there) in NEEDED.items() if not is_there(value)}
+    for key in given:
+        if key in idle:
+            raise ValueError(f"{key}: without effect, it needs {idle[key]}")
     if value["distillonline"] and given.get("model_t") == AVERAGE:
         raise ValueError(f"distillonline: expected a teacher that learns, not the student's average, model_t={AVERAGE}")
     if not value["logit_loss"] and value["distill_feat_type"] == "none":
         raise ValueError("logit_loss=False and no feature loss: nothing is taught; expected one of them")
     for key in DISTILL_ARGS:
-        if key in value and active.get(key, True):
+        if key in value and key not in idle:
             setattr(args, key, value[key])
 
 

@@ -18,16 +18,6 @@ LOGGER = logging.getLogger("ultralytics")
 LEAST, MOST = 0.03, 5.0
 
 
-def warmup_steps(args, steps_per_epoch):
-    """Return how many steps the learning rate takes to warm up, at most: newer releases have no minimum of 100.
-
-    Args:
-        args (SimpleNamespace): The arguments of the run.
-        steps_per_epoch (int): The batches of an epoch.
-    """
-    return max(round(args.warmup_epochs * steps_per_epoch), 100) if args.warmup_epochs > 0 else 0
-
-
 def check_reach(features, logits):
     """Make sure that what is compared with the teacher is trained: where layers are frozen, it may not be.
 

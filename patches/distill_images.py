@@ -93,9 +93,8 @@ class UnlabelledImages(Dataset):
 
     def __init__(self, paths, args):
         self.paths, self.size = paths, args.imgsz
-        self.changes = SimpleNamespace(
-            **{name: getattr(args, name, 0.0) for name in CHANGES}
-        )  # bgr is not in all releases
+        # bgr is not in all releases.
+        self.changes = SimpleNamespace(**{name: getattr(args, name, 0.0) for name in CHANGES})
 
     def __len__(self):
         """Return the number of images."""

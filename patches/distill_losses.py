@@ -35,8 +35,9 @@ class FRSLoss(FeatureMapLoss):
     """Feature richness score: plain imitation, where the teacher sees something.
 
     Each place counts by the teacher's confidence there, w, its largest probability of a class:
-    sum(w * mean over the channels of (s - t)^2) / sum(w), summed over the levels. So the many places that show nothing,
-    of which a small student has no room to imitate the details, count for little.
+    sum(w * mean over the channels of (s - t)^2) / max(sum(w), N), summed over the levels, N being the number of images.
+    So the many places that show nothing, of which a small student has no room to imitate the details, count for little,
+    and a teacher that is sure of nothing teaches little.
 
     Args:
         channels_s (list[int]): Channels of the student's feature maps; unused, the losses share one signature.

@@ -6,9 +6,18 @@ from __future__ import annotations
 import os
 
 from .AddLoss import distill_weight
-from .distill_gradient import warmup_steps
 
 RANK = int(os.getenv("RANK", "-1"))
+
+
+def warmup_steps(args, steps_per_epoch):
+    """Return how many steps the learning rate takes to warm up, at most: newer releases have no minimum of 100.
+
+    Args:
+        args (SimpleNamespace): The arguments of the run.
+        steps_per_epoch (int): The batches of an epoch.
+    """
+    return max(round(args.warmup_epochs * steps_per_epoch), 100) if args.warmup_epochs > 0 else 0
 
 
 class Schedule:

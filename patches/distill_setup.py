@@ -49,7 +49,7 @@ def claim_teacher(trainer):
         (nn.Module | str | None): The teacher or its path; None for a run without distillation.
 
     Raises:
-        ValueError: If an argument has no sense.
+        ValueError: If an argument is invalid.
         TypeError: If the teacher is no YOLO model.
         FileNotFoundError: If there is no such file.
     """
@@ -156,7 +156,7 @@ def _as_model(source):
 
 
 def _is_replaced(path, trainer):
-    """Return whether a run replaces a file that lies in its own folder, of a run before it: upstream may empty it.
+    """Return whether a run replaces a file in its own folder, of a run before it: upstream may empty it.
 
     Raises:
         ValueError: If the run is resumed, and has replaced it: by its student.
@@ -205,7 +205,7 @@ def _find_weights(path, resume):
             "several data sets or when tuning"
         )
     if str(path).endswith((".yaml", ".yml")):
-        raise ValueError(f"model_t={path}: expected trained weights, a description of a model knows nothing to teach")
+        raise ValueError(f"model_t={path}: expected trained weights, not a model definition")
     official = getattr(downloads, "GITHUB_ASSETS_NAMES", ()) or downloads.GITHUB_ASSET_NAMES  # new name, old name
     if not Path(path).is_file() and f"{path}.pt" in official:  # as the student may be named
         path = f"{path}.pt"
@@ -249,6 +249,6 @@ def replacing(path):
 
 
 def forget_criterion(model):
-    """Have a model make its task loss anew when it needs one: old releases look whether there is the attribute."""
+    """Have a model make its task loss again when it needs one: old releases look whether there is the attribute."""
     if hasattr(model, "criterion"):
         del model.criterion

@@ -39,7 +39,7 @@ class OfflineTeacher:
 
     kind = "offline"
     numbered = False  # whether its classes have the data's numbers, whatever their names are
-    file = None  # what lies beside last.pt while a run goes on, to resume it with
+    file = None  # what is beside last.pt while a run goes on, to resume it with
 
     def __init__(self, trainer):
         self.trainer, self.model = trainer, trainer.model_t

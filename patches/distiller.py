@@ -28,7 +28,7 @@ from .distill_teachers import make_teacher
 LOGGER = logging.getLogger("ultralytics")
 RANK = int(os.getenv("RANK", "-1"))
 
-# What lies beside last.pt while a run goes on: the feature loss.
+# What is beside last.pt while a run goes on: the feature loss, and all else that only resuming needs.
 STATE = "last_distill.pt"
 
 
@@ -277,7 +277,7 @@ class Distiller:
         self.before_steps.stop()
 
     def _resume(self):
-        """Restore what was saved with the checkpoint that is resumed, which may lie in another folder than the run."""
+        """Restore what was saved with the checkpoint that is resumed, which may be in another folder than the run."""
         checkpoint = Path(self.trainer.args.model)
         state, wanted = self._restore(checkpoint.parent), read_checkpoint(self.trainer)["epoch"]
         if self.images:
@@ -286,7 +286,7 @@ class Distiller:
         if saved is None:
             LOGGER.warning(
                 f"{checkpoint} is resumed without {' and '.join(self._files())} beside it: what "
-                "distillation trains begins anew"
+                "distillation trains starts again"
             )
         elif saved != wanted:
             LOGGER.warning(
@@ -295,7 +295,7 @@ class Distiller:
             )
 
     def _files(self):
-        """Return the names of what lies beside last.pt while a run goes on."""
+        """Return the names of what is beside last.pt while a run goes on."""
         return [name for name in (STATE, self.teacher.file) if name]
 
     def _restore(self, folder):

@@ -310,7 +310,7 @@ def test_a_run_in_another_folder_is_resumed_with_what_lies_beside_the_checkpoint
     for name in {"moved", "apart"} & set(moved.facts):
         assert moved.facts[name]["error"] is None
         assert moved.facts[name]["same"] == [True, True], name
-        assert "begins anew" not in said(moved, name)
+        assert "starts again" not in said(moved, name)
         assert "resumed as it was" not in said(moved, name)
 
 

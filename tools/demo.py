@@ -114,7 +114,7 @@ def main() -> None:
     console.print(table_of(lessons))
     check(lessons)
 
-    chapter("Take it back")
+    chapter("Revert it")
     console.print(distillpatch("revert", tree))
     compare(pristine, tree)
     console.print(f"\nDone in {time.monotonic() - started:.0f} s. What was made is in {STAGE}.")

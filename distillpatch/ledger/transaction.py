@@ -3,7 +3,7 @@
 While a run is on, `.distillpatch/run/` holds
 
     before/N        what was at the N-th place: the same inode, so that undoing gives back the very file
-    after/N         what is to lie there, written out in full
+    after/N         what is to be there, written out in full
     journal.json    the places, and what is there before and after
 
 Everything in it is on the disk before the journal gets its name. From then on each file is swapped by one rename, which
