@@ -212,7 +212,7 @@ def doctor(path: Path | None) -> None:
 @main.command(epilog="For example: distillpatch compare runs/detect")
 @shown
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("--metric", help="Column of results.csv to compare. By default mAP50-95.")
+@click.option("--metric", help="Column of results.csv to compare, such as 'mAP50(B)'. By default mAP50-95.")
 @click.option("--by", type=click.Choice(["best", "last"]), default="best", help="Which epoch of each run counts.")
 @click.option(
     "--plot",

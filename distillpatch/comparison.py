@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from statistics import NormalDist, mean, stdev
@@ -119,11 +120,13 @@ def compare_folders(folders: Iterable[Path], metric: str | None, by: str) -> Com
         by: "best" or "last", the epoch that counts.
 
     Raises:
-        RunError: If a run cannot be read, or they have no metric in common.
+        RunError: If a run that is named cannot be read, or they have no metric in common.
     """
-    runs = read_runs(folders)
+    runs, unread = read_runs(folders)
     teachers = {run.teacher: found for run in runs if run.teacher is not None and (found := teacher_run(run))}
-    return compare(runs, common_metric(runs, metric), by, teachers)
+    comparison = compare(runs, common_metric(runs, metric), by, teachers)
+    left_out = (Note(folder, f"left out: {error}".replace(f"{folder}{os.sep}", "")) for folder, error in unread.items())
+    return replace(comparison, notes=(*left_out, *comparison.notes))
 
 
 def compare(runs: Sequence[Run], metric: str, by: str, teachers: Mapping[str, Run]) -> Comparison:

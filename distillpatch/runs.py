@@ -20,6 +20,9 @@ _METRICS = "metrics/"
 # Accuracy by task, the most specific one first: masks, keypoints, boxes, classes.
 _ACCURACIES = ("mAP50-95(M)", "mAP50-95(P)", "mAP50-95(B)", "accuracy_top1")
 
+# Where runs are below a folder: in `runs` itself, by task, and by a project of it.
+_DEPTHS = ("*", "*/*", "*/*/*")
+
 _LARGEST_RESULTS = 16 * 2**20  # 100,000 epochs
 _LARGEST_ARGUMENTS = 2**20  # the tutorial's changes write a whole model's text into it
 
@@ -90,7 +93,8 @@ class Run:
     @property
     def seed(self) -> object:
         """The seed that it started from, if that is known."""
-        return (self.arguments or {}).get("seed")
+        seed = (self.arguments or {}).get("seed")
+        return seed if seed is None or isinstance(seed, (int, float)) else str(seed)
 
     @property
     def teacher(self) -> str | None:
@@ -154,17 +158,34 @@ class Run:
         return path.stem if same else None
 
 
-def read_runs(folders: Iterable[Path]) -> list[Run]:
+def read_runs(folders: Iterable[Path]) -> tuple[list[Run], dict[Path, RunError]]:
     """Read training runs, each of them once.
 
     Args:
         folders: The folder of a run, its results.csv, or a folder that holds the folders of runs.
 
+    Returns:
+        The runs, and why others that such folders hold cannot be read.
+
     Raises:
-        RunError: If there is no run in one of them, or a run cannot be read.
+        RunError: If there is no run in one of them, or if none can be read, or not one that was named itself.
     """
-    found = dict.fromkeys(run.resolve() for folder in folders for run in _runs_in(folder))
-    return [read_run(folder) for folder in found]
+    named: dict[Path, bool] = {}
+    for folder in folders:
+        for run in _runs_in(folder):
+            named[run.resolve()] = named.get(run.resolve(), False) or run in (folder, folder.parent)
+    runs: list[Run] = []
+    unread: dict[Path, RunError] = {}
+    for folder, is_named in named.items():
+        try:
+            runs.append(read_run(folder))
+        except RunError as error:
+            if is_named:
+                raise
+            unread[folder] = error
+    if unread and not runs:
+        raise next(iter(unread.values()))
+    return runs, unread
 
 
 def read_run(folder: Path) -> Run:
@@ -194,6 +215,7 @@ def common_metric(runs: Sequence[Run], wanted: str | None = None) -> str:
     Raises:
         RunError: If they do not all have the one that is wanted, or have none in common.
     """
+    wanted = wanted and wanted.removeprefix(_METRICS)
     have = [run.metrics for run in runs]
     for run, metrics in zip(runs, have, strict=True):
         if wanted is not None and wanted not in metrics:
@@ -221,12 +243,12 @@ def _runs_in(place: Path) -> Iterator[Path]:
     if _exists(place / RESULTS):
         yield place
         return
-    inside = sorted(file.parent for depth in ("*", "*/*") for file in place.glob(f"{depth}/{RESULTS}"))
+    inside = sorted(file.parent for depth in _DEPTHS for file in place.glob(f"{depth}/{RESULTS}"))
     if not inside:
         what = (
             "does not exist"
             if not _exists(place)
-            else f"has no {RESULTS}, and neither have the folders in it"
+            else f"has no {RESULTS}, and neither have the folders up to {len(_DEPTHS)} levels below it"
             if place.is_dir()
             else "is a file"
         )
@@ -236,8 +258,11 @@ def _runs_in(place: Path) -> Iterator[Path]:
 
 def _columns(file: Path) -> dict[str, tuple[float, ...]]:
     text = _text(file, _LARGEST_RESULTS)
-    reader = csv.reader(io.StringIO(text.replace("\0", "?")))
-    rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    reader = csv.reader(io.StringIO(text.replace("\0", "?"), newline=None))
+    try:
+        rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise RunError(f"{file}, line {reader.line_num}: not what ultralytics writes: {error}. Restore it.") from error
     header = [name.strip() for name in rows[0][1]] if rows else []
     if "epoch" not in header:
         raise RunError(f"{file}: expected a first line with the name of each column, epoch among them.")
@@ -245,7 +270,7 @@ def _columns(file: Path) -> dict[str, tuple[float, ...]]:
     for number, row in rows[1:]:
         values = _numbers(row)
         if values is None or len(values) != len(header) or not math.isfinite(values[header.index("epoch")]):
-            if number == rows[-1][0] and not text.endswith("\n"):
+            if number == rows[-1][0] and not text.endswith(("\n", "\r")):
                 break  # the training is writing it
             raise RunError(
                 f"{file}, line {number}: expected {len(header)} numbers, one for each column of the first line. If the "

@@ -69,6 +69,7 @@ def test_which_losses_taught(tmp_path: Path) -> None:
         (f"\n{HEADER}\n\n1,1,2,0,0,1,0,0\n\nx\n", "line 6: expected 8 numbers"),
         (f"{HEADER}\nnan,1,2,0,0,0,0,0\n", "line 2: expected 8 numbers"),
         ('"\0', "expected a first line"),
+        (f"{HEADER}\n{'1' * 200_000}\n", "line 2: not what ultralytics writes: field larger than field limit"),
     ],
 )
 def test_results_that_cannot_be_read(content: str, message: str, tmp_path: Path) -> None:
@@ -87,12 +88,49 @@ def test_arguments_that_cannot_be_read(content: str, tmp_path: Path) -> None:
 
 def test_arguments_that_are_missing(tmp_path: Path) -> None:
     (make(tmp_path / "a", 0.1) / "args.yaml").unlink()
-    assert "no args.yaml, so its teacher and its arguments are unknown; it is not compared" in told(tmp_path)
+    page = told(tmp_path)
+    assert "no args.yaml, so its teacher and its arguments are unknown; it is not compared" in page
+    assert re.search(r"(?m)^A +\? +1 +0\.1000$", page)
+
+
+def test_a_seed_may_be_anything(tmp_path: Path) -> None:
+    run = make(tmp_path / "a", 0.1)
+    (run / "args.yaml").write_text("seed: [1]\n")
+    assert "[1]" in told(run)
+
+
+def test_results_as_an_old_spreadsheet_writes_them(tmp_path: Path) -> None:
+    run = make(tmp_path / "a", 0.1, 0.2)
+    results = run / "results.csv"
+    results.write_bytes(results.read_bytes().replace(b"\n", b"\r"))
+    assert len(read_run(run).epochs) == 2
+
+
+def test_a_run_that_cannot_be_read_is_left_out_unless_it_is_named(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make(tmp_path / "runs" / "detect" / "project" / name, 0.1)
+    dead = tmp_path / "runs" / "detect" / "project" / "b"
+    (dead / "results.csv").write_text("")
+    result = compare(tmp_path / "runs")
+    assert result.exit_code == 0
+    assert "b: left out: results.csv: expected a first line with the name of each column" in result.stdout
+    assert f"Error: {dead}/results.csv: expected a first line" in refused(tmp_path / "runs", dead)
+    (dead.parent / "a" / "results.csv").write_text("")
+    assert f"Error: {dead.parent}/a/results.csv: expected" in refused(tmp_path / "runs")
+
+
+def test_a_metric_is_named_as_its_column_or_without_its_group(tmp_path: Path) -> None:
+    run = make(tmp_path / "a", 0.1)
+    assert told("--metric", "metrics/mAP50(B)", run) == told("--metric", "mAP50(B)", run)
+    assert "0.2000" in told("--metric", "metrics/mAP50(B)", run)
 
 
 def test_folders_that_are_no_runs(tmp_path: Path) -> None:
     expected = "expected the folder of a training run, such as runs/detect/train."
-    assert f"Error: {tmp_path} has no results.csv, and neither have the folders in it: {expected}" in refused(tmp_path)
+    assert (
+        f"Error: {tmp_path} has no results.csv, and neither have the folders up to 3 levels below it: {expected}"
+        in refused(tmp_path)
+    )
     assert f"{tmp_path}/x does not exist: {expected}" in refused(tmp_path / "x")
     (tmp_path / "results.csv").mkdir()
     assert "cannot read" in refused(tmp_path)

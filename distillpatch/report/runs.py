@@ -24,8 +24,8 @@ def comparison_page(comparison: Comparison, width: int, *, pictures: bool) -> It
         width: How many columns the curves may take.
         pictures: Whether the encoding has Braille to draw them with.
     """
-    names = run_names([score.run.folder for score in comparison.scores])
-    by_run = dict(zip((score.run.folder for score in comparison.scores), names, strict=True))
+    folders = dict.fromkeys([score.run.folder for score in comparison.scores] + [n.folder for n in comparison.notes])
+    by_run = dict(zip(folders, run_names([*folders]), strict=True))
     yield Line(Span(f"{comparison.metric}, {comparison.by} epoch of each run", "bold"))
     yield _ways_table(comparison.ways)
     yield ""
@@ -130,7 +130,7 @@ def _way_row(number: int, way: Way) -> list[Cell]:
     return [
         Span(_letter(number), f"bold {style(number)}"),
         teacher_name(way.scores[0].run.model).split("/")[-1],
-        teacher_name(way.teacher),
+        teacher_name(way.teacher) if way.scores[0].run.arguments is not None else "?",
         ", ".join(way.scores[0].run.losses) if way.teacher else "",
         str(len(way.scores)),
         _number(way.mean),

@@ -146,6 +146,20 @@ BREAKS = (
         "encodings::prints_what and ascii",
     ),
     Break(
+        "a run that was named is not left out",
+        "distillpatch/runs.py",
+        "            if is_named:\n                raise\n",
+        "",
+        "run_files::left_out",
+    ),
+    Break(
+        "a run that is left out is told",
+        "distillpatch/comparison.py",
+        "notes=(*left_out, *comparison.notes)",
+        "notes=comparison.notes",
+        "run_files::left_out",
+    ),
+    Break(
         "a teacher that was measured otherwise has no gap to close",
         "distillpatch/runs.py",
         'VALIDATION = ("data", "split", "imgsz", ',
