@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 
 from .AddLoss import FEATURE_LOSSES
 from .distill_pairs import layer_lists
@@ -53,6 +53,7 @@ OF_AVERAGE = {"distill_feat_type": "none", "distill_logit_weight": 0.3}
 
 SWITCHES = ("distillonline", "logit_loss")
 SCHEDULES = ("constant", "cosine", "epoch", "late")
+CHOICES = {"distill_recipe": RECIPES, "distill_logit_type": RESPONSE_LOSSES, "distill_schedule": SCHEDULES}
 TASKS = ("detect", "segment", "pose", "obb")
 
 # What an argument needs, without which it would be without effect: as words, and whether all the arguments have it.
@@ -78,8 +79,12 @@ def complete_argument(argument):
         (str): The argument, which upstream goes on to read.
 
     Raises:
-        SyntaxError: If an argument of distillation needs a value and has none.
+        SyntaxError: If an argument of distillation needs a value and has none, or "none", by which upstream means that
+            it is not given.
     """
+    key, _, value = argument.partition("=")
+    if key in CHOICES and value.lower() == "none":
+        _check_choice(key, value, CHOICES[key], SyntaxError)
     if argument not in DISTILL_ARGS:
         return argument
     if argument not in SWITCHES:
@@ -159,10 +164,10 @@ def complete_arguments(args):
     given = given_arguments(args)
     if "distill_layers" in given:
         given["distill_layers"] = _as_lists(given["distill_layers"])
-    _check_choice("distill_recipe", given.get("distill_recipe", "default"), RECIPES)
+    _check_choice("distill_recipe", given.get("distill_recipe", "default"), CHOICES["distill_recipe"])
     value = {**_recipe(given), **given}
     _check_choice("distill_feat_type", value["distill_feat_type"], FEATURE_LOSSES)
-    _check_choice("distill_logit_type", value["distill_logit_type"], RESPONSE_LOSSES)
+    _check_choice("distill_logit_type", value["distill_logit_type"], CHOICES["distill_logit_type"])
     value = _weighted(value)
     _check(args, value)
     idle = {key: needed for key, (needed, is_there) in NEEDED.items() if not is_there(value)}
@@ -184,7 +189,7 @@ def _check(args, value):
         raise ValueError(f"model_t: distillation is for the tasks {', '.join(TASKS)}, not for {args.task}")
     if getattr(args, "distill_model", None) is not None:
         raise ValueError("model_t and distill_model are two ways to distill, expected one of them")
-    _check_choice("distill_schedule", value["distill_schedule"], SCHEDULES)
+    _check_choice("distill_schedule", value["distill_schedule"], CHOICES["distill_schedule"])
     for key in SWITCHES:
         if not isinstance(value[key], bool):
             raise ValueError(f"{key}={value[key]!r}: expected True or False")
@@ -204,13 +209,13 @@ def _check(args, value):
     layer_lists(value["distill_layers"])
 
 
-def _check_choice(key, value, choices):
+def _check_choice(key, value, choices, error=ValueError):
     if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{key}={value!r}: expected one of {', '.join(sorted(choices))}")
+        raise error(f"{key}={value!r}: expected one of {', '.join(sorted(choices))}")
 
 
 def _is_number(value, kinds):
-    return isinstance(value, kinds) and not isinstance(value, bool) and 0 <= value < math.inf
+    return isinstance(value, kinds) and not isinstance(value, bool) and 0 <= value <= sys.float_info.max
 
 
 def _as_lists(layers):

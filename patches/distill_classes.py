@@ -50,7 +50,15 @@ def pair_classes(trainer, teacher, loss):
     ours, theirs = trained_names(trainer.data["names"], args), teacher.names
     if len(ours) == len(theirs) == 1 and args.classes is None and ONE_CLASS in (ours, theirs):
         return _one_class(ours, theirs)
-    return (classes_by_number if teacher.numbered or loss.by_number else classes_by_name)(ours, theirs)
+    if teacher.numbered or loss.by_number:
+        return classes_by_number(ours, theirs)
+    if args.single_cls:
+        LOGGER.warning(
+            f"single_cls: the teacher has {len(theirs)} classes, so it teaches boxes alone; expected one that was "
+            "trained with single_cls as well"
+        )
+        return Classes([], [], f"none of the {len(theirs)} classes of the teacher is the one that is trained")
+    return classes_by_name(ours, theirs)
 
 
 def _one_class(ours, theirs):

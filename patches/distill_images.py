@@ -32,8 +32,8 @@ def find_images(source):
     """Return the paths of images.
 
     Args:
-        source (str | Path | list): A folder, which is searched with all folders in it; an image; a text file with a
-            path a line, relative ones being relative to its folder; or a list of such.
+        source (str | Path | list): A folder, which is searched with all folders in it but hidden ones; an image; a
+            text file with a path a line, relative ones being relative to its folder; or a list of such.
 
     Returns:
         (list[str]): Absolute paths, sorted, each of them once.
@@ -68,7 +68,9 @@ def absolute(source):
 def _images(path, listed=False):
     """Return the images that one path stands for; in a list of paths there is no other list."""
     if path.is_dir():
-        return [image for image in path.rglob("*") if image.suffix.lower() in SUFFIXES]
+        images = (image for image in path.rglob("*") if image.suffix.lower() in SUFFIXES and image.is_file())
+        # What is hidden is no image of the user's: macOS keeps a file ._NAME beside each NAME of a copy.
+        return [image for image in images if not any(part[0] == "." for part in image.relative_to(path).parts)]
     if not path.is_file():
         raise FileNotFoundError(f"distill_images={path}: expected a folder, an image or a list of images")
     if path.suffix.lower() != ".txt" or listed:
@@ -92,7 +94,7 @@ class UnlabelledImages(Dataset):
     """
 
     def __init__(self, paths, args):
-        self.paths, self.size = paths, args.imgsz
+        self.paths, self.size, self.unread = paths, args.imgsz, set()
         # bgr is not in all releases.
         self.changes = SimpleNamespace(**{name: getattr(args, name, 0.0) for name in CHANGES})
 
@@ -113,14 +115,23 @@ class UnlabelledImages(Dataset):
             ValueError: If no image can be read.
         """
         number, seed = draw
-        for _ in self.paths:
-            image = _read(self.paths[number])
-            if image is not None:
-                changed = self._change(image, np.random.default_rng(seed))
-                return torch.from_numpy(np.ascontiguousarray(changed[..., ::-1].transpose(2, 0, 1)))
-            LOGGER.warning(f"distill_images: {self.paths[number]} cannot be read, the next image is taken instead")
-            number = (number + 1) % len(self.paths)
-        raise ValueError("distill_images: none of the images can be read")
+        image = self._image(number)
+        if image is None:  # any other, since those that cannot be read are often side by side
+            others = map(self._image, np.random.default_rng(seed).permutation(len(self.paths)))
+            image = next((other for other in others if other is not None), None)
+        if image is None:
+            raise ValueError("distill_images: none of the images can be read")
+        changed = self._change(image, np.random.default_rng(seed))
+        return torch.from_numpy(np.ascontiguousarray(changed[..., ::-1].transpose(2, 0, 1)))
+
+    def _image(self, number):
+        """Return an image as it is on disk, in BGR; None if it cannot be read, of which the user is warned once."""
+        path = self.paths[number]
+        image = _read(path)
+        if image is None and path not in self.unread:
+            self.unread.add(path)
+            LOGGER.warning(f"distill_images: {path} cannot be read, another image is taken instead")
+        return image
 
     def _change(self, image, random):
         """Return an image of the size of the training: fitted in, moved, turned, flipped, and in other colours."""

@@ -113,6 +113,8 @@ def read_model(teacher):
         model = YOLO(teacher).model
         if not isinstance(model, BaseModel):  # of torch.save(model), upstream takes what is called "model" in it
             model = torch.load(teacher, map_location="cpu", weights_only=False)
+        if isinstance(model, dict):  # a checkpoint whose name does not end in .pt
+            model = model.get("ema") or model.get("model")
         return _as_model(model).float()
     except Exception as e:
         raise ValueError(f"model_t={teacher} does not hold a YOLO model: {e}") from e

@@ -152,6 +152,9 @@ CASES = {
         "ValueError",
         r"distillonline: expected a teacher that learns, not the student's average, model_t=ema",
     ),
+    "a weight that no float holds": Case(
+        "model_t=teacher, distill_logit_weight=10**400", "ValueError", r"distill_logit_weight=10+: expected a number .+"
+    ),
     "end": Case("model_t=teacher, distill_close=-1", "ValueError", r"distill_close=-1: expected a number of epochs"),
     "an end before the beginning": Case(
         "model_t=teacher, epochs=3, distill_close=3",

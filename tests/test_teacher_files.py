@@ -15,11 +15,16 @@ pytestmark = pytest.mark.training
 RELEASES = ("8.0.150", "8.2.50", "8.3.200", "8.4.0", "8.4.190")
 
 SCRIPT = """
+import shutil
 from pathlib import Path
 
 
+def total(model):
+    return float(sum(p.double().sum() for p in model.parameters()))
+
+
 def weights(path):
-    return float(sum(p.double().sum() for p in YOLO(str(path)).model.parameters()))
+    return total(YOLO(str(path)).model)
 
 
 def named(name, **names):
@@ -38,6 +43,8 @@ from ultralytics import __version__
 report(adds=tuple(map(int, __version__.split("."))) < (8, 4))
 save_teacher()
 named("unchanged")
+shutil.copy("teacher.pt", "teacher.pth")
+report(other_suffix=[weights("teacher.pt"), total(train("suffix", model_t="teacher.pth").model_t)])
 named("renamed", _3="three")
 kept = YOLO("teacher.pt")
 teacher_file = Path("teacher.pt").read_bytes()
@@ -87,6 +94,11 @@ def run(request: pytest.FixtureRequest, teach: Callable[..., Any]) -> Any:
 def test_a_teacher_whose_file_has_other_names_is_saved_with_its_own(run: Any) -> None:
     assert run.facts["unchanged"] == ["teacher.pt", "3"]
     assert run.facts["renamed"] == ["renamed_teacher.pt", "three"]
+
+
+def test_a_checkpoint_is_read_whatever_its_name_ends_in(run: Any) -> None:
+    expected, teacher = run.facts["other_suffix"]
+    assert teacher == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_teacher_whose_file_was_replaced_is_saved(run: Any) -> None:

@@ -120,3 +120,5 @@ def test_a_value_that_is_missing_on_the_command_line_is_told(
 ) -> None:
     run = yolo(patched(release), tmp_path, "model=yolov8n.yaml", "--distillonline,", "model_t", fails=True)
     assert "SyntaxError: 'model_t': expected a value, model_t=..." in run.log
+    run = yolo(patched(release), tmp_path, "model=yolov8n.yaml", "distill_schedule=none", fails=True)
+    assert "SyntaxError: distill_schedule='none': expected one of constant, cosine, epoch, late" in run.log

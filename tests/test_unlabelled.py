@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,6 +57,38 @@ def test_images_are_found_in_folders_and_lists(folder: Path) -> None:
     assert found(str(folder)) == ["a.png", "b.JPG", "c.png"]
     assert found(folder / "list.txt") == ["a.png", "c.png"]
     assert found([folder / "a.png", str(folder)]) == ["a.png", "b.JPG", "c.png"]
+
+
+def test_what_is_hidden_and_what_is_no_file_are_no_images(folder: Path) -> None:
+    """macOS keeps `._NAME` beside each file of a copy, notebooks keep checkpoints, and a folder may have any name."""
+    for name in ("._a.png", ".ipynb_checkpoints/a-checkpoint.png", "__MACOSX/._b.JPG", "folder.png/e.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    assert sorted(found(folder)) == ["a.png", "b.JPG", "c.png", "e.png"]
+    hidden = folder / ".data"  # unless it was named
+    hidden.mkdir()
+    (hidden / "f.png").touch()
+    assert found(hidden) == ["f.png"]
+
+
+def test_any_other_image_is_taken_for_one_that_cannot_be_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is told once, and those that can be read stand in for them about as often as one another."""
+    import cv2
+    import numpy as np
+
+    from patches.distill_images import UnlabelledImages
+
+    monkeypatch.setattr(logging.getLogger("ultralytics"), "propagate", True)
+    paths = [str(tmp_path / f"{number:02}.png") for number in range(16)]
+    for number, path in enumerate(paths[8:], 8):
+        cv2.imwrite(path, np.full((8, 8, 3), 10 * number, np.uint8))
+    images = UnlabelledImages(paths, SimpleNamespace(imgsz=8, **OFF))
+    taken = Counter(int(images[seed % 8, seed].max()) // 10 for seed in range(160))
+    assert sorted(taken) == [*range(8, 16)] and max(taken.values()) < 40
+    assert sorted(re.findall(r"(\S+) cannot be read, another image is taken", caplog.text)) == paths[:8]
+    assert [int(images[number, 0].max()) // 10 for number in range(8, 16)] == [*range(8, 16)]
 
 
 @pytest.mark.parametrize("source", [[], "", False, 3, ["", 1], "d.gif"])
