@@ -54,7 +54,8 @@ def _importing(patch_set: PatchSet, now: Texts) -> list[str]:
 def what_to_do(checkout: Checkout, patch_set: PatchSet, now: Texts) -> str:
     """Return what to know, and to do, about a checkout that distillpatch has patched and that has no state."""
     state, added = f"{checkout.package.name}/{STATE_DIR}", _added(now)
-    modules = f"the modules that begin with {MARK.decode()!r} ({added[0]} and {len(added) - 1} more)" if added else ""
+    more = f" and {len(added) - 1} more" if len(added) > 1 else ""
+    modules = f"the modules that begin with {MARK.decode()!r} ({added[0]}{more})" if added else ""
     left = ", ".join(_importing(patch_set, now))
     hint = obstacle(checkout.root)
     ways = [
@@ -62,13 +63,13 @@ def what_to_do(checkout: Checkout, patch_set: PatchSet, now: Texts) -> str:
         f"copy {state} from where the checkout was patched",
         "restore the files from git (which has your own edits only if you committed them)"
         + (f" and delete {modules}" if modules else ""),
-        f"remove distillpatch's lines from {left} by hand" if left and not added else "",
+        f"remove distillpatch's lines from {left} by hand{f' and delete {modules}' if modules else ''}" if left else "",
         f"install {checkout.release_name} again",
     ]
     return (
         f"this checkout was patched by distillpatch, but its state, the folder {state}, is not here: it was deleted, "
-        "or did not come along with a copy or a clone. Nothing was written.\nDo one of these first:"
-        + "".join(f"\n- {way}" for way in ways if way)
+        "by `revert --keep-edited` for example, or did not come along with a copy or a clone. Nothing was written.\n"
+        "Do one of these first:" + "".join(f"\n- {way}" for way in ways if way)
     )
 
 

@@ -20,7 +20,14 @@ from distillpatch.console import (
     show_page,
     write_diff,
 )
-from distillpatch.options import modification_number, of_a_folder, on_a_checkout, replacing_hand_edits, shown
+from distillpatch.options import (
+    PATH_VARIABLE,
+    modification_number,
+    of_a_folder,
+    on_a_checkout,
+    replacing_hand_edits,
+    shown,
+)
 from distillpatch.streams import print_json
 
 # LibCST, rich and what needs them are imported by the commands that do: --help and completion need a tenth of the time.
@@ -196,7 +203,7 @@ def explain(checkout: Checkout, patch_set: PatchSet | None, number: int) -> None
 
 @main.command()
 @shown
-@click.argument("path", type=click.Path(path_type=Path), required=False)
+@click.argument("path", type=click.Path(path_type=Path), required=False, envvar=PATH_VARIABLE)
 def doctor(path: Path | None) -> None:
     """Show what matters on this machine."""
     from distillpatch.doctor import diagnose
@@ -212,7 +219,7 @@ def doctor(path: Path | None) -> None:
 @main.command(epilog="For example: distillpatch compare runs/detect")
 @shown
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
-@click.option("--metric", help="Column of results.csv to compare, such as 'mAP50(B)'. By default mAP50-95.")
+@click.option("--metric", help="Column of results.csv to compare. By default mAP50-95 of the task.")
 @click.option("--by", type=click.Choice(["best", "last"]), default="best", help="Which epoch of each run counts.")
 @click.option(
     "--plot",
@@ -260,7 +267,7 @@ def _reach(checkout: Checkout, wanted: Wanted, dry_run: bool, **how: Any) -> Rea
     if dry_run:
         situation = commands.examine(checkout, wanted, **how)
         if situation.is_reached:
-            return commands.Reached(situation)
+            return commands.nothing_to_do(situation)
         show_diff(checkout, situation.in_package(situation.run().changes))
         return None
     reached = commands.reach(checkout, wanted, say=note_waiting(checkout), **how)
@@ -270,13 +277,15 @@ def _reach(checkout: Checkout, wanted: Wanted, dry_run: bool, **how: Any) -> Rea
 
 
 def _context(situation: Situation) -> Context:
-    from distillpatch.disk_lines import places_on_disk
+    from distillpatch.disk_lines import edited_away, places_on_disk
     from distillpatch.report.status import Context
     from distillpatch.tree.environment import first_holding, import_places
 
     checkout = situation.checkout
+    places = {} if situation.obstacle else places_on_disk(situation)
     return Context(
         [str(checkout.root)] if checkout.is_named else [],
-        {} if situation.obstacle else places_on_disk(situation),
+        places,
+        set() if situation.obstacle else edited_away(situation, places),
         first_holding(import_places(os.environ)),
     )

@@ -112,7 +112,7 @@ class Group(click.Group):
             if options.done:
                 _finish(error, options.done)
             if _is_unread(error):
-                raise
+                _leave("", options.error_code)
             kind = type(error).__name__ if isinstance(error, DistillpatchError) else "OSError"
             fail(options, kind, f"{_message(error)}{_advice(error, options)}", options.error_code)
 
@@ -179,6 +179,8 @@ def _advice(error: BaseException, options: Settings) -> str:
     """Return what to do about a permission that is missing, which is the commonest of all obstacles."""
     cause = error.__cause__ if isinstance(error, DistillpatchError) else error
     if not isinstance(cause, PermissionError) or options.package is None:
+        return ""
+    if cause.filename and not Path(cause.filename).is_relative_to(options.package.parent):  # a file for the diff, say
         return ""
     try:
         owner = f"its owner, {options.package.owner()}"

@@ -12,6 +12,7 @@ from distillpatch.change import FileChange
 from distillpatch.engine.hand_edits import Extent
 from distillpatch.engine.patchset import PatchSet
 from distillpatch.engine.plan import Plan, found_by_hand, is_made_by_hand, make_plan, paths
+from distillpatch.engine.source import look_at
 from distillpatch.engine.stack import Stack, plan_in_order
 from distillpatch.errors import DistillpatchError
 from distillpatch.ledger.dist_info import record_changes
@@ -156,6 +157,7 @@ class Situation:
             return self.loss_of_state
         if self.state is not None:
             try:
+                self.require_readable()
                 _ = self.stack
             except DistillpatchError as error:
                 return str(error)
@@ -170,7 +172,7 @@ class Situation:
         self.require_state()
         if self.state is None or self.standing in (Standing.OVERWRITTEN, Standing.RESTORED):
             return self.stack.require().changes
-        if self.is_reached or [known.name for known in self.state.patch_sets] == [other.name for other in self.wanted]:
+        if self.is_reached:
             return self.in_package(FileChange(file.path, file.original, file.patched) for file in self.state.files)
         return self.in_package(self.run().changes)
 
@@ -222,6 +224,12 @@ class Situation:
         """
         if self.loss_of_state:
             raise DistillpatchError(self.loss_of_state)
+
+    def require_readable(self) -> None:
+        """Raise SourceError if Python cannot read what a patched file was edited to: after a merge, say."""
+        for path, condition in self.conditions.items():
+            if condition is Condition.EDITED and path.endswith(".py"):
+                look_at(path, current(self.checkout.package, path) or b"")
 
 
 @dataclass(frozen=True)
@@ -312,14 +320,20 @@ def reach(
     """
     situation = examine(checkout, wanted, edited, replace_hand_edits=replace_hand_edits)
     if situation.is_reached:
-        return Reached(situation)
+        return nothing_to_do(situation)
     with lock(checkout.package, checkout.release, waiting=say) as held:
         situation = examine(checkout, wanted, edited, replace_hand_edits=replace_hand_edits)
         if situation.is_reached:  # another process was faster
-            return Reached(situation, recovered=held.recovered)
+            return nothing_to_do(situation, held.recovered)
         run = situation.run()
         commit(held, run.changes, run.state)
     return Reached(situation, run, held.recovered)
+
+
+def nothing_to_do(situation: Situation, recovered: str | None = None) -> Reached:
+    """Return that all that is wanted is in place, unless Python cannot read it any more."""
+    situation.require_readable()
+    return Reached(situation, recovered=recovered)
 
 
 def explain_one(checkout: Checkout, patch_set: PatchSet, number: int) -> tuple[Plan, list[Extent]]:

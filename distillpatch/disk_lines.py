@@ -16,7 +16,7 @@ Places = dict[tuple[str, int], list[Place]]
 
 
 def places_on_disk(situation: Situation) -> Places:
-    """Return where each modification is on disk, or would go.
+    """Return where each modification is on disk, or would go; nothing of what was edited away since.
 
     Raises:
         DistillpatchError: If there is no plan for the checkout.
@@ -31,6 +31,27 @@ def places_on_disk(situation: Situation) -> Places:
             places[patch_set.name, outcome.modification.number] = _moved(outcome, moved, patched=state is not None)
         left.update({change.path: change.after for change in plan.changes})
     return places
+
+
+def edited_away(situation: Situation, places: Places) -> set[tuple[str, int]]:
+    """Return the modifications that have lost one of their places on disk since they were applied.
+
+    Args:
+        situation: The checkout.
+        places: Where each modification is on disk.
+    """
+    if situation.state is None or not situation.is_reached:
+        return set()
+    return {
+        (patch_set.name, outcome.modification.number)
+        for patch_set, plan in zip(situation.wanted, situation.stack.plans, strict=True)
+        for outcome in plan.outcomes
+        if len(places[patch_set.name, outcome.modification.number]) < len(_planned(outcome))
+    }
+
+
+def _planned(outcome: Outcome) -> set[Place]:
+    return {*outcome.places, *(Place(new_file.path, 1) for new_file in outcome.modification.new_files)}
 
 
 def plans_on_disk(situation: Situation) -> tuple[Plan, ...]:
@@ -71,7 +92,13 @@ def _mover(situation: Situation, planned: Callable[[str], bytes | None]) -> Move
 def _moved(outcome: Outcome, moved: Mover, *, patched: bool) -> list[Place]:
     found = ((place, moved(place.path)) for place in (outcome.places if patched else outcome.origins))
     added = {Place(new_file.path, 1) for new_file in outcome.modification.new_files}
-    return sorted(added | {Place(place.path, _line(matcher, place.line)) for place, matcher in found if matcher})
+    there = ((place, matcher) for place, matcher in found if matcher and (not patched or _is_left(matcher, place.line)))
+    return sorted(added | {Place(place.path, _line(matcher, place.line)) for place, matcher in there})
+
+
+def _is_left(matcher: LineMatcher, line: int) -> bool:
+    """Return whether a line of the first text is in the second as well."""
+    return any(block.a <= line - 1 < block.a + block.size for block in matcher.get_matching_blocks())
 
 
 def _line(matcher: LineMatcher, line: int) -> int:

@@ -17,7 +17,7 @@ from distillpatch.errors import DistillpatchError
 if TYPE_CHECKING:
     from distillpatch.tree.checkout import Checkout
 
-_PATH_VARIABLE = "DISTILLPATCH_ULTRALYTICS_PATH"
+PATH_VARIABLE = "DISTILLPATCH_ULTRALYTICS_PATH"
 
 
 def shown(command: Callable[..., None]) -> Callable[..., None]:
@@ -63,14 +63,14 @@ def on_a_checkout(command: Callable[..., None]) -> Callable[..., None]:
         given = [*named, *([path] if path else [])]
         if len(given) > 1:
             raise click.UsageError(f"the checkout is named {len(given)} times: expected one PATH")
-        from_variable = os.environ.get(_PATH_VARIABLE)
-        named_by = "--ultralytics-path" if named else "PATH" if path else _PATH_VARIABLE
+        from_variable = os.environ.get(PATH_VARIABLE)
+        named_by = "--ultralytics-path" if named else "PATH" if path else PATH_VARIABLE
         chosen = given[0] if given else Path(from_variable) if from_variable else None
         try:
             checkout = locate(chosen, _current_folder(), import_places(os.environ), named_by)
         except CheckoutError as error:
             if chosen is not None and not given:
-                raise CheckoutError(f"{error}\nThe path is from {_PATH_VARIABLE}: change or unset it.") from error
+                raise CheckoutError(f"{error}\nThe path is from {PATH_VARIABLE}: change or unset it.") from error
             raise
         settings().package = checkout.package
         note(checkout_notes(checkout))
@@ -99,7 +99,7 @@ def of_a_folder(command: Callable[..., None]) -> Callable[..., None]:
         "--patches",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="FOLDER",
-        help="Use the patch set in this folder instead of distillpatch's own.",
+        help="Use the patch set in this folder. It is added to those that are applied.",
     )
     @wraps(command)
     def loaded(checkout: Checkout, patches: Path | None, **options: Any) -> None:

@@ -344,6 +344,39 @@ def test_an_edited_file_that_is_set_aside_is_not_counted(checkout: Checkout) -> 
     assert told.startswith(RESTORED) and "the edited file is now ultralytics/utils/AddLoss.py.edited" in told
 
 
+def test_what_was_edited_away_since_is_told(checkout: Checkout) -> None:
+    root = checkout("8.4.190")
+    done("apply", root)
+    trainer = root / "ultralytics/engine/trainer.py"
+    text = trainer.read_text(encoding="utf-8")
+    lines = re.findall(r"(?m)^ +if self\.model_t is not None:\n +self\.distiller\.start_epoch\(\)\n", text)
+    assert len(lines) == 1
+    trainer.write_text(text.replace(lines[0], ""), encoding="utf-8")
+    status = done("status", root)
+    assert re.findall(r"(?m)^ *(\d+) +\S+ +edited  ", status) == ["7"] and len(re.findall(" OK  ", status)) == 14
+    assert "To train" not in status and "To undo" in status
+    told = {each["number"]: each for each in json.loads(done("status", "--json", root))["modifications"]}
+    assert [number for number, each in told.items() if each["edited"]] == [7] and told[7]["places"] == []
+
+
+def test_a_merge_that_is_not_finished_is_told_in_a_patched_checkout_too(checkout: Checkout) -> None:
+    root = checkout("8.4.190")
+    before = everything(root)
+    done("apply", root)
+    trainer = root / "ultralytics/engine/trainer.py"
+    sound = trainer.read_bytes()
+    trainer.write_bytes(sound + b"<<<<<<< HEAD\n")
+    told = "ultralytics/engine/trainer.py has the marks of a merge conflict, at line "
+    status = done("status", root)
+    assert told in status and "To train" not in status and " OK " not in status
+    for dry in ([], ["--dry-run"]):
+        assert f"Error: {told}" in refused("apply", *dry, root)
+    trainer.write_bytes(sound)
+    assert "Nothing to do" in done("apply", root)
+    done("revert", root)
+    assert everything(root) == before
+
+
 def test_what_is_left_is_told_with_what_to_do_about_it(checkout: Checkout, tmp_path: Path) -> None:
     root = checkout("8.2.50")
     done("apply", "--ultralytics-path", root)
@@ -466,7 +499,7 @@ def test_a_checkout_that_was_stripped_of_its_record(checkout: Checkout) -> None:
             assert "\n- install ultralytics 8.2.50 again\n" in told
     status = done("status", "--ultralytics-path", root)
     assert "ultralytics 8.2.50: patched by distillpatch, but its state is not here\n" in status
-    assert "by hand" not in status and "is not here: it was deleted, or did not come along" in status
+    assert "patched by hand" not in status and "`revert --keep-edited` for example, or did not come along" in status
     assert json.loads(done("status", "--json", "--ultralytics-path", root))["standing"] == "stateless"
     assert everything(root) == before
 
@@ -744,10 +777,13 @@ def test_colors_are_for_terminals_that_want_them(checkout: Checkout) -> None:
 def test_a_reader_that_stops_early(checkout: Checkout) -> None:
     reader, writer = os.pipe()
     os.close(reader)  # before anything is written: how much a pipe holds is nothing to rely on
-    command = [sys.executable, "-m", "distillpatch", "diff", "--ultralytics-path", checkout("8.2.50")]
-    result = subprocess.run(command, env=variables(), stdout=writer, stderr=subprocess.PIPE, text=True)
+    root = checkout("8.2.50")
+    for command, code in ((["diff"], 1), (["status", "--check"], 2)):  # 1 would be an answer
+        process = [sys.executable, "-m", "distillpatch", *command, root]
+        result = subprocess.run(process, env=variables(), stdout=writer, stderr=subprocess.PIPE, text=True)
+        assert "Error" not in result.stderr and "Exception" not in result.stderr
+        assert result.returncode == code
     os.close(writer)
-    assert "Error" not in result.stderr and "Exception" not in result.stderr
 
 
 def test_a_folder_whose_name_is_in_no_encoding(checkout: Checkout, tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def test_a_patch_set_of_ones_own_comes_and_goes(checkout: Checkout) -> None:
     (block,) = re.findall(r"(?m)(?:^    distillpatch .*\n)+(?=\nA change that you carry)", page("README.md"))
     assert run("apply", cwd=root).returncode == 0
     added, listed, reverted = (run(*shlex.split(command)[1:], cwd=root) for command in blocks(block))
-    assert added.stdout.startswith("Applied 17 modifications"), added
+    assert added.stdout.startswith("Applied 2 modifications to 2 files"), added
+    assert "\nTo undo it:  distillpatch revert --patches print-lr\nTo undo all: distillpatch revert\n" in added.stdout
     assert "patch set print-lr: " in listed.stdout and "patch set distillation: " in listed.stdout
     assert "Still applied: distillation." in reverted.stdout
 
@@ -119,6 +120,7 @@ def test_each_command_has_the_fields_that_are_documented(checkout: Checkout, tmp
     root, text = checkout("8.4.190"), re.sub(r"\([^)]*\)", "", page("docs/json.md"))
     rows = dict(re.findall(r"(?m)^\| `(\w+)[^`|]*` \| (.+) \|$", text.partition("## Exit codes")[0]))
     ((of_a_modification,),) = [re.findall(r"(?s)A modification has (.+?)\. In `status`", text)]
+    of_status = re.findall(r"`(\w+)`", text.partition(". In `status` it also names")[2].partition(".\n")[0])
     rows["explain"] = rows["explain"].replace("the fields of a modification", of_a_modification)
     run = make(tmp_path / "run", 0.1, 0.2)
     commands = [("status", root), ("diff", root), ("apply", root), ("explain", 7, root), ("doctor",), ("compare", run)]
@@ -134,7 +136,7 @@ def test_each_command_has_the_fields_that_are_documented(checkout: Checkout, tmp
                 dry = json.loads(invoke(again, "--dry-run", *arguments, "--json").stdout)
                 assert set(dry) - {"format"} == set(re.findall(r"`(\w+)`", fields)), again
         if command == "status":
-            assert set(found["modifications"][0]) == {*re.findall(r"`(\w+)`", of_a_modification), "patch_set"}
+            assert set(found["modifications"][0]) == {*re.findall(r"`(\w+)`", of_a_modification), *of_status}
 
 
 def test_an_error_as_json_is_as_shown() -> None:

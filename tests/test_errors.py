@@ -192,12 +192,15 @@ def test_a_shell_completes_with_whole_help_texts(shell: str, tmp_path: Path) -> 
 
 def test_a_permission_that_is_missing_comes_with_a_next_step(pristine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(*_: Any, **__: Any) -> None:
-        raise PermissionError(13, "Permission denied", "/root/x")
+        raise PermissionError(13, "Permission denied", denying)
 
     monkeypatch.setattr(commands, "examine", denied)
+    denying = str(pristine / "ultralytics/x")
     told = invoke("status", pristine).stderr
-    assert "Error: /root/x: Permission denied.\nRun distillpatch as its owner, " in told
+    assert f"Error: {denying}: Permission denied.\nRun distillpatch as its owner, " in told
     assert "or install ultralytics in an environment of your own and patch that." in told
+    denying = "/root/x"
+    assert invoke("status", pristine).stderr.endswith("Error: /root/x: Permission denied.\n")
 
 
 @pytest.mark.parametrize("command", ["status", "apply"])

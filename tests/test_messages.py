@@ -217,6 +217,7 @@ def test_ways_to_name_a_checkout(pristine: Path) -> None:
     assert told.stderr.endswith("\nThe path is from DISTILLPATCH_ULTRALYTICS_PATH: change or unset it.\n")
     assert "unset it" not in invoke("status", "/nowhere").stderr
     assert f"8.4.190 at {pristine}/ultralytics (named by PATH): not patched" in invoke("doctor", pristine).stdout
+    assert "(named by PATH): not patched" in invoke("doctor", DISTILLPATCH_ULTRALYTICS_PATH=str(pristine)).stdout
 
 
 @pytest.mark.parametrize("arguments", [["/a", "--ultralytics-path", "/b"], ["--ultralytics-path", "/a"] * 2])

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import lzma
+import re
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,22 @@ def test_a_set_that_is_there_is_applied_no_second_time(checkout: Callable[[str],
     for patch_set in (load(EXAMPLE), built_in()):
         assert reach(found(tree), with_set(patch_set)).run is None
     assert everything(tree) == before and names(tree) == ["distillation", "print-lr"]
+
+
+def test_a_set_of_other_patches_takes_the_place_of_the_one_of_its_name(
+    checkout: Callable[[str], Path], tmp_path: Path
+) -> None:
+    tree, changed = checkout("8.4.190"), tmp_path / "changed"
+    reach(found(tree), with_set(load(EXAMPLE)))
+    shutil.copytree(EXAMPLE, changed)
+    patch = changed / "02-print.patch"
+    patch.write_text(patch.read_text(encoding="utf-8").replace("learning rates: ", "rates: "), encoding="utf-8")
+    command = [sys.executable, "-m", "distillpatch"]
+    shown = subprocess.run([*command, "diff", "--patches", changed, tree], capture_output=True, text=True, check=True)
+    assert re.search(r'(?m)^\+ +LOGGER\.info\(f"rates: {self\.lr}"\)$', shown.stdout), "what apply would change"
+    told = subprocess.run([*command, "apply", "--patches", changed, tree], capture_output=True, text=True, check=True)
+    assert "They replace those of the patch set print-lr that were applied before." in told.stdout
+    assert names(tree) == ["print-lr"] and "rates: {self.lr}" in (tree / TRAINER).read_text(encoding="utf-8")
 
 
 def test_a_set_is_not_applied_on_top_of_itself_where_its_state_is_lost(checkout: Callable[[str], Path]) -> None:

@@ -16,6 +16,8 @@ from distillpatch.engine.plan import PlanError, make_plan
 from distillpatch.engine.refusal import require
 from distillpatch.patch_sets import built_in
 
+HUNK = "--- pkg/m.py  f\n  a()\n+ b()\n"
+
 
 def parsed(files: Mapping[str, str], package: str | None = None) -> PatchSet:
     return parse({name: text.encode() for name, text in files.items()}, "a-name", package)
@@ -66,6 +68,7 @@ def test_a_modification_as_it_is_read() -> None:
     [
         ("", 1, "the first line is"),
         ("# No section\n", 1, "the first line is"),
+        ("# 1.1  Title.\n", 1, "expected a hunk, or a file to add, below the title"),
         ("# 1.1  Title.\n\n  a()\n", 3, "expected a header"),
         ("# 1.1  Title.\n\n---\n  a()\n", 3, "expected a header"),
         ("# 1.1  Title.\n\n--- m.py f\n  a()\n", 3, "expected a header"),
@@ -99,7 +102,7 @@ def test_a_mistake_is_told_with_its_line(text: str, line: int, message: str) -> 
 
 def test_modifications_are_numbered_without_gaps() -> None:
     with pytest.raises(PatchSetError, match=r"03-c\.patch: expected number 02"):
-        parsed({"01-a.patch": "# 1.1  A.\n", "03-c.patch": "# 1.3  C.\n"})
+        parsed({"01-a.patch": f"# 1.1  A.\n{HUNK}", "03-c.patch": f"# 1.3  C.\n{HUNK}"})
 
 
 def test_other_files_are_no_modifications() -> None:
@@ -131,7 +134,7 @@ def test_a_patch_set_parses_again_from_the_files_that_it_keeps() -> None:
     ],
 )
 def test_what_a_patch_set_says_of_itself(described: Mapping[str, str], name: str, title: str, package: str) -> None:
-    patches = parsed({"01-a.patch": "# 1.1  A.\n", **described}, "pkg")
+    patches = parsed({"01-a.patch": f"# 1.1  A.\n{HUNK}".replace("pkg", package), **described}, "pkg")
     assert (patches.name, patches.title, patches.package) == (name, title, package)
 
 

@@ -59,6 +59,8 @@ class Reader:
         at = self._next(1)
         while at < len(self._lines):
             at = self._next(self._block(at))
+        if not self._hunks and not self._new_files:
+            raise self._error(0, "expected a hunk, or a file to add, below the title")
         return Modification(
             number,
             title["section"],

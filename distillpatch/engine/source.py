@@ -63,8 +63,9 @@ class Source(Text):
             marks = [*_CONFLICT.finditer(self.text)]
             if any(mark[1] == "<" for mark in marks):
                 lines = ", ".join(str(self.line_of(mark.start())) for mark in marks)
+                at = "line" if len(marks) == 1 else "lines"
                 raise SourceError(
-                    f"{self.path} has the marks of a merge conflict, at lines {lines}. Finish the merge first."
+                    f"{self.path} has the marks of a merge conflict, at {at} {lines}. Finish the merge first."
                 ) from error
             where = f" (line {error.lineno})" if error.lineno else ""
             raise self._unparsed(where, error.msg) from error

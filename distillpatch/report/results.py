@@ -23,14 +23,25 @@ _LEFT_EDITED = "it still contains distillpatch's lines; the other files were rev
 
 def applied_page(reached: Reached, context: Context) -> Iterator[Block]:
     """Yield what apply did, and what to do next."""
-    changes = in_reading_order(reached.situation.stack.changes)
-    count = sum(len(plan.outcomes) for plan in reached.plans)
-    package = reached.situation.checkout.package
-    is_new = reached.run is not None and reached.situation.in_package(reached.run.changes)
-    done, to = ("Applied", "to") if is_new else ("Adopted", "found in")
-    yield Line(Span(done, "bold green"), f" {count} modifications {to} {files(len(changes))} in {package}:")
+    situation = reached.situation
+    assert reached.run is not None
+    made = situation.in_package(reached.run.changes)
+    before = {each.name: each.digest for each in situation.state.patch_sets} if situation.state else {}
+    new = [each for each in situation.wanted if before.get(each.name) != each.digest] or [*situation.wanted]
+    is_all = len(new) == len(situation.wanted)
+    plans = zip(situation.wanted, reached.plans, strict=True)
+    count = sum(len(plan.outcomes) for patch_set, plan in plans if patch_set in new)
+    changes = in_reading_order(situation.stack.changes if is_all else made)
+    done, to = ("Applied", "to") if made else ("Adopted", "found in")
+    what = f"{count} modification{'s' * (count != 1)}"
+    yield Line(Span(done, "bold green"), f" {what} {to} {files(len(changes))} in {situation.checkout.package}:")
     yield from stat_lines(changes)
-    yield from steps_lines({**train_step(reached.situation), "To undo": context.command("revert")})
+    for patch_set in new:
+        if before.get(patch_set.name, patch_set.digest) != patch_set.digest:
+            yield f"They replace those of the patch set {patch_set.name} that were applied before."
+    undo_one = {} if is_all else {"To undo it": context.command("revert", "--patches", new[-1].name)}
+    undo_all = {"To undo" if is_all else "To undo all": context.command("revert")}
+    yield from steps_lines({**train_step(situation), **undo_one, **undo_all})
 
 
 def reverted_page(reached: Reached, undo: Undo) -> Iterator[Block]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,11 +28,13 @@ class Context:
     Attributes:
         options: What names the same checkout in a command that a user is advised to run.
         places: Where each modification is on disk, by patch set and number.
+        edited: Those of which a place was edited away since.
         imported: The place that Python imports ultralytics from.
     """
 
     options: Sequence[str]
     places: Places
+    edited: Collection[tuple[str, int]]
     imported: ImportPlace | None
 
     def command(self, *words: str) -> str:
@@ -105,6 +107,7 @@ def _plans_report(situation: Situation, context: Context) -> dict[str, Any]:
         "modifications": [
             {
                 **outcome_report(outcome, context.places.get((patch_set.name, outcome.modification.number), ())),
+                "edited": (patch_set.name, outcome.modification.number) in context.edited,
                 "patch_set": patch_set.name,
             }
             for patch_set, plan in zip(situation.wanted, plans, strict=False)
@@ -156,6 +159,8 @@ def _table(patch_set: PatchSet, plan: Plan, context: Context, *, verbose: bool) 
             if modification.number in by_hand
             else Span("does not fit", "red")
             if outcome.rejections
+            else Span("edited", "magenta")
+            if (patch_set.name, modification.number) in context.edited
             else Span("OK", "green")
         )
         rows.append([str(modification.number), section(modification), state, modification.title])
@@ -218,7 +223,8 @@ def _next_steps(situation: Situation, plans: Sequence[Plan], context: Context) -
         adopt = {} if situation.obstacle else {"To adopt it": context.command("apply")}
         steps = {**adopt, "To undo it": context.command("revert")}
     elif situation.state is not None and situation.is_reached and not situation.is_outdated:
-        steps = {**train_step(situation), "To undo": context.command("revert")}
+        train = {} if context.edited or situation.obstacle else train_step(situation)
+        steps = {**train, "To undo": context.command("revert")}
     elif made and all(removal is not None and not removal.obstacles for removal in made):
         steps = {"To take the edits out and apply": context.command("apply", "--replace-hand-edits")}
     elif made:
