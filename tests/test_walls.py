@@ -75,6 +75,13 @@ def test_no_import_runs_up() -> None:
     assert upwards == set()
 
 
+def test_each_wing_is_on_the_plan_of_the_house() -> None:
+    plan = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## The house")[2]
+    plan = plan.partition("\n## ")[0]
+    missing = [name for name in LEVELS if f"{name}.py`" not in plan and f"/{name}/`" not in plan]
+    assert missing == ["__main__"]
+
+
 def test_no_imports_run_in_a_circle() -> None:
     graph = {path: imports_of(path) for path in modules()}
     assert len([*TopologicalSorter(graph).static_order()]) >= len(graph)  # or else CycleError, which names the circle
