@@ -355,6 +355,10 @@ def test_what_was_edited_away_since_is_told(checkout: Checkout) -> None:
     status = done("status", root)
     assert re.findall(r"(?m)^ *(\d+) +\S+ +edited  ", status) == ["7"] and len(re.findall(" OK  ", status)) == 14
     assert "To train" not in status and "To undo" in status
+    (root / "ultralytics/utils/AddLoss.py").unlink()
+    assert "  ultralytics/utils/AddLoss.py: removed since, distillpatch had added it\n" in done("status", root)
+    done("apply", root)
+    trainer.write_text(text.replace(lines[0], ""), encoding="utf-8")
     told = {each["number"]: each for each in json.loads(done("status", "--json", root))["modifications"]}
     assert [number for number, each in told.items() if each["edited"]] == [7] and told[7]["places"] == []
 

@@ -149,7 +149,7 @@ def test_the_message_of_a_misfit() -> None:
 
         Nothing was written: the modifications are applied together or not at all.
         If this checkout was edited there, restore the release's version of this code; if its release is \
-newer than this distillpatch, upgrade distillpatch.""")
+newer than this distillpatch, upgrade distillpatch; if the patch is your own, correct it.""")
 
 
 def test_an_ambiguous_anchor_is_shown_at_every_place() -> None:

@@ -39,7 +39,7 @@ def require(plan: Plan) -> Plan:
         raise PlanError(
             f"{explained}\n\nNothing was written: the modifications are applied together or not at all.\n"
             "If this checkout was edited there, restore the release's version of this code; if its release is newer "
-            "than this distillpatch, upgrade distillpatch."
+            "than this distillpatch, upgrade distillpatch; if the patch is your own, correct it."
         )
     return plan
 

@@ -48,7 +48,8 @@ def status_page(situation: Situation, context: Context, *, verbose: bool) -> Ite
     yield Line(f"ultralytics {situation.checkout.release}: ", Span(*_verdict(situation, plans)))
     for path, condition in situation.conditions.items():
         if condition is not Condition.INTACT:
-            yield f"  {path}: {condition.value}"
+            is_gone = condition is Condition.RESTORED and situation.state and situation.state.original(path) is None
+            yield f"  {path}: {'removed since, distillpatch had added it' if is_gone else condition.value}"
     if situation.obstacle:
         yield f"Which modifications fit is unknown: {situation.obstacle}"
     for patch_set, plan in zip(situation.wanted, plans, strict=False):
