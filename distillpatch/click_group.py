@@ -180,7 +180,8 @@ def _advice(error: BaseException, options: Settings) -> str:
     cause = error.__cause__ if isinstance(error, DistillpatchError) else error
     if not isinstance(cause, PermissionError) or options.package is None:
         return ""
-    if cause.filename and not Path(cause.filename).is_relative_to(options.package.parent):  # a file for the diff, say
+    elsewhere = isinstance(cause.filename, str) and not Path(cause.filename).is_relative_to(options.package.parent)
+    if elsewhere:  # the file that the diff is written to, say
         return ""
     try:
         owner = f"its owner, {options.package.owner()}"

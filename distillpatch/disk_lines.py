@@ -98,7 +98,7 @@ def _moved(outcome: Outcome, moved: Mover, *, patched: bool) -> list[Place]:
 
 def _is_left(matcher: LineMatcher, line: int) -> bool:
     """Return whether a line of the first text is in the second as well."""
-    return any(block.a <= line - 1 < block.a + block.size for block in matcher.get_matching_blocks())
+    return any(tag == "equal" and first < line <= last for tag, first, last, _, _ in matcher.get_opcodes())
 
 
 def _line(matcher: LineMatcher, line: int) -> int:
