@@ -324,7 +324,7 @@ def test_a_checkpoint_alone_is_resumed_with_a_warning(moved: Run) -> None:
     for name in ("bare", "half"):
         assert moved.facts[name]["same"] == [False, False]
         assert Path(moved.facts[name]["model_t"]).name == "teacher.pt"
-        missing = "is resumed without last_distill.pt and last_teacher.pt beside it: what distillation trains begins"
+        missing = "is resumed without last_distill.pt and last_teacher.pt beside it: what distillation trains starts"
         assert said(moved, name).count(missing) == 1
 
 
