@@ -78,4 +78,18 @@ BREAKS = (
         "    if False:\n",
         "response::says_so",
     ),
+    Break(
+        "a teacher of several classes is told what single_cls leaves of it",
+        CLASSES,
+        "    if args.single_cls:\n        LOGGER",
+        "    if False:\n        LOGGER",
+        "response::not_taught_several",
+    ),
+    Break(
+        "none on the command line is no value of an argument that has none",
+        "patches/distill_arguments.py",
+        '    if key in CHOICES and value.lower() == "none":\n',
+        "    if False:\n",
+        "tutorial_script::missing_on_the_command_line and 8.4.190",
+    ),
 )
