@@ -282,10 +282,10 @@ def _context(situation: Situation) -> Context:
     from distillpatch.tree.environment import first_holding, import_places
 
     checkout = situation.checkout
-    places = {} if situation.obstacle else places_on_disk(situation)
+    places = places_on_disk(situation)
     return Context(
         [str(checkout.root)] if checkout.is_named else [],
         places,
-        set() if situation.obstacle else edited_away(situation, places),
+        edited_away(situation, places),
         first_holding(import_places(os.environ)),
     )

@@ -16,15 +16,11 @@ Places = dict[tuple[str, int], list[Place]]
 
 
 def places_on_disk(situation: Situation) -> Places:
-    """Return where each modification is on disk, or would go; nothing of what was edited away since.
-
-    Raises:
-        DistillpatchError: If there is no plan for the checkout.
-    """
+    """Return where each modification is on disk, or would go; nothing of what was edited away since, or has no plan."""
     state = situation.state if situation.is_reached else None
     left: dict[str, bytes | None] = {}  # by the patch sets before
     places: Places = {}
-    for patch_set, plan in zip(situation.wanted, situation.stack.plans, strict=True):
+    for patch_set, plan in zip(situation.wanted, situation.plans, strict=False):
         planned = state.patched if state else lambda path: left.get(path, situation.text(path))
         moved = _mover(situation, planned)
         for outcome in plan.outcomes:
@@ -44,14 +40,10 @@ def edited_away(situation: Situation, places: Places) -> set[tuple[str, int]]:
         return set()
     return {
         (patch_set.name, outcome.modification.number)
-        for patch_set, plan in zip(situation.wanted, situation.stack.plans, strict=True)
+        for patch_set, plan in zip(situation.wanted, situation.plans, strict=False)
         for outcome in plan.outcomes
-        if len(places[patch_set.name, outcome.modification.number]) < len(_planned(outcome))
+        if len(places[patch_set.name, outcome.modification.number]) < len({*outcome.places})
     }
-
-
-def _planned(outcome: Outcome) -> set[Place]:
-    return {*outcome.places, *(Place(new_file.path, 1) for new_file in outcome.modification.new_files)}
 
 
 def plans_on_disk(situation: Situation) -> tuple[Plan, ...]:

@@ -12,12 +12,11 @@ from pathlib import Path
 from distillpatch import __version__
 from distillpatch.commands import examine
 from distillpatch.errors import DistillpatchError
-from distillpatch.tree.checkout import NEWEST_TESTED, Checkout, is_newer_than_tested, locate
+from distillpatch.tree.checkout import NEWEST_TESTED, is_newer_than_tested, locate
 from distillpatch.tree.environment import Place, first_holding, import_places, read_text, version_of
 
 _OLDEST_TORCH = (1, 13)
 _OLDEST_PYTHON = (3, 8)
-_UNKNOWN = "cannot be told; distillpatch status says why"
 _OWN_PACKAGES = ("click", "libcst", "merge3", "PyYAML", "rich")
 
 
@@ -64,7 +63,7 @@ def _checkout(path: Path | None) -> Iterator[Finding]:
         if path is not None:
             yield Finding("this checkout", "none", str(error))
         return
-    standing = _standing(checkout)
+    standing = _standing(checkout.package)
     yield Finding("this checkout", f"{checkout.release} at {checkout.package} ({checkout.found}): {standing}")
 
 
@@ -82,24 +81,17 @@ def _ultralytics(places: Sequence[Place]) -> Iterator[Finding]:
         for root in other.roots:
             if root != place.roots[0]:
                 yield Finding("", f"another one, not imported: {root / 'ultralytics'}")
-    yield Finding("status", _imported_standing(place.package))
+    yield Finding("status", _standing(place.package))
     upstream = (place.package / "nn" / "distill_model.py").is_file()
     yield Finding("upstream's own", "has distill_model=" if upstream else "this release has no distill_model=")
 
 
-def _imported_standing(package: Path) -> str:
-    try:
-        return _standing(locate(package, Path.cwd(), (), "PATH"))
-    except (DistillpatchError, OSError):
-        return _UNKNOWN
-
-
-def _standing(checkout: Checkout) -> str:
+def _standing(package: Path) -> str:
     """Return what a checkout is to distillpatch, in the words of status."""
     try:
-        return examine(checkout).standing.value
+        return examine(locate(package, Path.cwd(), ())).standing.value
     except (DistillpatchError, OSError):
-        return _UNKNOWN
+        return "cannot be told; distillpatch status says why"
 
 
 def _python(folders: Sequence[Path]) -> Finding:

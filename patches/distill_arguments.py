@@ -53,7 +53,12 @@ OF_AVERAGE = {"distill_feat_type": "none", "distill_logit_weight": 0.3}
 
 SWITCHES = ("distillonline", "logit_loss")
 SCHEDULES = ("constant", "cosine", "epoch", "late")
-CHOICES = {"distill_recipe": RECIPES, "distill_logit_type": RESPONSE_LOSSES, "distill_schedule": SCHEDULES}
+CHOICES = {
+    "distill_recipe": RECIPES,
+    "distill_feat_type": FEATURE_LOSSES,
+    "distill_logit_type": RESPONSE_LOSSES,
+    "distill_schedule": SCHEDULES,
+}
 TASKS = ("detect", "segment", "pose", "obb")
 
 # What an argument needs, without which it would be without effect: as words, and whether all the arguments have it.
@@ -83,8 +88,8 @@ def complete_argument(argument):
             it is not given.
     """
     key, _, value = argument.partition("=")
-    if key in CHOICES and value.lower() == "none":
-        _check_choice(key, value, CHOICES[key], SyntaxError)
+    if key in CHOICES and value.lower() == "none" and "none" not in CHOICES[key]:
+        _check_choice(key, value, SyntaxError)
     if argument not in DISTILL_ARGS:
         return argument
     if argument not in SWITCHES:
@@ -164,10 +169,10 @@ def complete_arguments(args):
     given = given_arguments(args)
     if "distill_layers" in given:
         given["distill_layers"] = _as_lists(given["distill_layers"])
-    _check_choice("distill_recipe", given.get("distill_recipe", "default"), CHOICES["distill_recipe"])
+    _check_choice("distill_recipe", given.get("distill_recipe", "default"))
     value = {**_recipe(given), **given}
-    _check_choice("distill_feat_type", value["distill_feat_type"], FEATURE_LOSSES)
-    _check_choice("distill_logit_type", value["distill_logit_type"], CHOICES["distill_logit_type"])
+    _check_choice("distill_feat_type", value["distill_feat_type"])
+    _check_choice("distill_logit_type", value["distill_logit_type"])
     value = _weighted(value)
     _check(args, value)
     idle = {key: needed for key, (needed, is_there) in NEEDED.items() if not is_there(value)}
@@ -189,7 +194,7 @@ def _check(args, value):
         raise ValueError(f"model_t: distillation is for the tasks {', '.join(TASKS)}, not for {args.task}")
     if getattr(args, "distill_model", None) is not None:
         raise ValueError("model_t and distill_model are two ways to distill, expected one of them")
-    _check_choice("distill_schedule", value["distill_schedule"], CHOICES["distill_schedule"])
+    _check_choice("distill_schedule", value["distill_schedule"])
     for key in SWITCHES:
         if not isinstance(value[key], bool):
             raise ValueError(f"{key}={value[key]!r}: expected True or False")
@@ -209,9 +214,9 @@ def _check(args, value):
     layer_lists(value["distill_layers"])
 
 
-def _check_choice(key, value, choices, error=ValueError):
-    if not isinstance(value, str) or value not in choices:
-        raise error(f"{key}={value!r}: expected one of {', '.join(sorted(choices))}")
+def _check_choice(key, value, error=ValueError):
+    if not isinstance(value, str) or value not in CHOICES[key]:
+        raise error(f"{key}={value!r}: expected one of {', '.join(sorted(CHOICES[key]))}")
 
 
 def _is_number(value, kinds):

@@ -54,8 +54,7 @@ Distiller.watch, DetectionTrainer.preprocess_batch, v8DetectionLoss.__call__ = l
 
 # The feature loss counts from nothing to its whole over the warm-up of upstream: its convolutions begin at random.
 RAMP = """
-from ultralytics.utils.distill_schedule import warmup_steps
-from ultralytics.utils.distill_schedule import Schedule
+from ultralytics.utils.distill_schedule import Schedule, warmup_steps
 
 counts_before = Schedule.counts
 

@@ -155,18 +155,18 @@ def _table(patch_set: PatchSet, plan: Plan, context: Context, *, verbose: bool) 
     rows: list[list[Cell]] = []
     for outcome in plan.outcomes:
         modification = outcome.modification
-        state = (
-            Span("by hand", "magenta")
-            if modification.number in by_hand
-            else Span("does not fit", "red")
-            if outcome.rejections
-            else Span("edited", "magenta")
-            if (patch_set.name, modification.number) in context.edited
-            else Span("OK", "green")
-        )
+        key = patch_set.name, modification.number
+        if modification.number in by_hand:
+            state = Span("by hand", "magenta")
+        elif outcome.rejections:
+            state = Span("does not fit", "red")
+        elif key in context.edited:
+            state = Span("edited", "magenta")
+        else:
+            state = Span("OK", "green")
         rows.append([str(modification.number), section(modification), state, modification.title])
         if verbose:
-            where = _where(context.places.get((patch_set.name, modification.number), ()))
+            where = _where(context.places.get(key, ()))
             rows += [["", "", "", Span(each, "dim")] for each in where]
     return Table((">no.", "section", "state", "modification" if verbose else "~modification"), rows)
 

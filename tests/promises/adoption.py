@@ -88,7 +88,7 @@ BREAKS = (
     Break(
         "the doctor says of a checkout what status does",
         "distillpatch/doctor.py",
-        "        return examine(checkout).standing.value\n",
+        "        return examine(locate(package, Path.cwd(), ())).standing.value\n",
         "        return 'patched'\n",
         "cli::left_is_told",
     ),

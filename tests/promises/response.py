@@ -88,7 +88,7 @@ BREAKS = (
     Break(
         "none on the command line is no value of an argument that has none",
         "patches/distill_arguments.py",
-        '    if key in CHOICES and value.lower() == "none":\n',
+        '    if key in CHOICES and value.lower() == "none" and "none" not in CHOICES[key]:\n',
         "    if False:\n",
         "tutorial_script::missing_on_the_command_line and 8.4.190",
     ),
